@@ -1,0 +1,1 @@
+"""From a site's corrections and unlabelled scans to a candidate bundle."""

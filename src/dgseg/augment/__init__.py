@@ -1,0 +1,1 @@
+"""Augmentation, batched on the device: pure modules."""

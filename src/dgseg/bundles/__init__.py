@@ -1,0 +1,1 @@
+"""A model as a folder: what it is, and its weights."""

@@ -1,0 +1,1 @@
+"""Open data by name."""

@@ -1,0 +1,1 @@
+"""Long work as folders that can be stopped, killed and resumed."""

@@ -1,0 +1,147 @@
+"""The one interface of all methods, and what an optimiser step is given."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Slices of one domain.
+
+    Attributes
+    ----------
+    images : Tensor, shape (N, 1, H, W), float32
+        Normalised intensities.
+    labels : Tensor, shape (N, H, W), int64, or None
+        Classes; None for unlabelled slices.
+    annotated : Tensor, shape (N, H, W), bool, or None
+        Which pixels a person vouches for; None where all of them.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    annotated: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class DomainBatch:
+    """What one domain gives to an episode: labelled slices, unlabelled ones, or both."""
+
+    labelled: Batch | None = None
+    unlabelled: Batch | None = None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What one optimiser step sees.
+
+    Attributes
+    ----------
+    domains : mapping of str to DomainBatch
+        By the name of the domain.
+    step, total_steps : int
+        Number of this step, from 0, and how many there will be; schedules and
+        ramps are functions of the two.
+    """
+
+    domains: Mapping[str, DomainBatch]
+    step: int
+    total_steps: int
+
+    def labelled(self) -> Batch | None:
+        """All labelled slices of all domains as one batch; None if there are none."""
+        return concatenate(
+            [d.labelled for d in self.domains.values() if d.labelled is not None]
+        )
+
+    def unlabelled(self) -> Batch | None:
+        """All unlabelled slices of all domains as one batch; None if there are none."""
+        return concatenate(
+            [d.unlabelled for d in self.domains.values() if d.unlabelled is not None]
+        )
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What a disentangling method sees in slices.
+
+    Attributes
+    ----------
+    anatomy : Tensor, shape (N, channels, H, W)
+    style, domain : Tensor, shape (N, dimensions)
+    reconstruction : Tensor, shape (N, 1, H, W)
+    """
+
+    anatomy: Tensor
+    style: Tensor
+    domain: Tensor
+    reconstruction: Tensor
+
+
+class Method(nn.Module, ABC):
+    """A way to learn a segmenter: two verbs, and what it can show.
+
+    A method owns its networks, its augmentation and its optimiser. The
+    training loop draws episodes and calls `update`; it knows nothing else.
+    """
+
+    @abstractmethod
+    def update(self, episode: Episode) -> dict[str, Tensor]:
+        """Take one optimiser step.
+
+        Returns
+        -------
+        dict of str to 0-d Tensor
+            Its loss terms by name, detached and left on the device, so that
+            no step waits for the device; ``"loss"`` is the sum.
+        """
+
+    @abstractmethod
+    def predict(self, images: Tensor) -> Tensor:
+        """Class probabilities (N, C, H, W), float32, of images (N, 1, H, W)."""
+
+    def factors(self, images: Tensor) -> Factors | None:
+        """Anatomy, style, domain code and reconstruction; None where there are none."""
+        del images
+        return None
+
+    @abstractmethod
+    def deployable(self) -> nn.Module:
+        """The network whose weights go into a bundle (student or teacher)."""
+
+    @abstractmethod
+    def training_state(self) -> dict[str, object]:
+        """All that a resumed training needs beside ``state_dict()``: plain tensors and dicts."""
+
+    @abstractmethod
+    def load_training_state(self, state: dict[str, object]) -> None:
+        """Undo `training_state`."""
+
+
+def concatenate(batches: list[Batch]) -> Batch | None:
+    """Several batches of one size as one; None for an empty list.
+
+    Where any has labels all must have; a missing `annotated` counts as all
+    pixels.
+    """
+    if not batches:
+        return None
+    images = torch.cat([batch.images for batch in batches])
+    labels = [batch.labels for batch in batches if batch.labels is not None]
+    if not labels:
+        return Batch(images)
+    if len(labels) != len(batches):
+        raise ValueError("labelled and unlabelled batches cannot be joined")
+    if all(batch.annotated is None for batch in batches):
+        return Batch(images, torch.cat(labels))
+    masks = [
+        torch.ones_like(y, dtype=torch.bool) if batch.annotated is None else batch.annotated
+        for batch, y in zip(batches, labels, strict=True)
+    ]
+    return Batch(images, torch.cat(labels), torch.cat(masks))

@@ -1,0 +1,1 @@
+"""Metrics with a rule for empty structures."""

@@ -1,0 +1,1 @@
+"""Scans and labels: files in, the canonical grid, files out."""

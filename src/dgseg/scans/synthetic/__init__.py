@@ -1,0 +1,1 @@
+"""Synthetic sites: anatomy under scanners that never existed."""
