@@ -1,0 +1,65 @@
+"""What a person can choose about an adaptation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+from pydantic.dataclasses import dataclass
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class AdaptConfig:
+    """How a bundle is adapted to one site.
+
+    The same fields make the form in the dock, the options of the command
+    line and the job file.
+
+    Attributes
+    ----------
+    method : str
+        Name of a registered method (entry-point group ``dgseg.methods``).
+    minutes : float
+        Time for the optimiser's steps. Preparing, segmenting and judging come
+        on top: a minute or less for a handful of scans.
+    steps : int or None
+        Exact number of steps, whatever time they take; None to do as many as
+        fit into `minutes`.
+    device : str
+        ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    precision : {'auto', 'fp32', 'bf16'}
+        ``"auto"`` takes bfloat16 where it is fast.
+    holdout_every : int
+        One corrected slice in so many is kept from the training to judge the
+        candidate by; 0 to keep none, and so to have no judgement.
+    learning_rate : float
+        Of the optimiser; a tenth of what a training from scratch takes.
+    batch_labelled, batch_unlabelled : int
+        Slices in each step.
+    patch_px : int
+        Side of the training patches on the model's grid, pixels.
+    segment_all : bool
+        Let the candidate propose for all scans of the site, not only for the
+        corrected ones and the few uncorrected ones that the judgement needs.
+    seed : int
+        Of all random numbers.
+    threads : int or None
+        CPU threads; None for all cores but one, so that the viewer stays quick.
+    options : dict
+        Further settings of the method, by name.
+    """
+
+    method: str = "mean-teacher"
+    minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] = 2.0
+    steps: Annotated[int, Field(ge=1)] | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    holdout_every: Annotated[int, Field(ge=0)] = 4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    batch_labelled: Annotated[int, Field(ge=1, le=256)] = 4
+    batch_unlabelled: Annotated[int, Field(ge=1, le=256)] = 4
+    patch_px: Annotated[int, Field(ge=16, le=1024)] = 128
+    segment_all: bool = False
+    seed: Annotated[int, Field(ge=0)] = 0
+    threads: Annotated[int, Field(ge=1)] | None = None
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)

@@ -1,0 +1,246 @@
+"""Is the candidate better? One judgement, in plain words, from numbers alone.
+
+The evidence is of two kinds. On the held-out corrections, which the training
+never saw, the Dice coefficients of the bundle that is in use and of the
+candidate are compared. On scans that nobody has corrected there is no truth,
+but a candidate that finds nothing at all in them has collapsed, whatever its
+Dice on a few slices says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from statistics import fmean, median
+from typing import Literal
+
+Colour = Literal["green", "amber", "red"]
+
+MIN_HELDOUT = 2
+"""Fewer held-out slices than this are an anecdote: amber."""
+
+GAIN = 0.005
+"""Mean Dice must rise by this to be called better: half a point, less than what one
+person's two segmentations of a slice differ by."""
+
+LOSS = 0.01
+"""A fall of the mean Dice beyond this is a worse model: red."""
+
+CLASS_LOSS = 0.02
+"""A fall of one structure beyond this must be looked at: amber."""
+
+CLASS_LOSS_SEVERE = 0.05
+"""A fall of one structure beyond this is a worse model: red."""
+
+VANISHED = 0.1
+"""A structure of less than this part of its former volume has vanished."""
+
+VOLUME_RANGE = (0.5, 2.0)
+"""Median volume, new over old, that passes without a remark. A model that fails on
+a new scanner misses half of a structure or paints twice of it easily, and mending
+that is no fault: outside the range is amber, to be looked at, not red."""
+
+AGREEMENT = 0.5
+"""Median Dice between old and new proposals below which a remark is made."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the judgement is made from.
+
+    Attributes
+    ----------
+    n_heldout : int
+        Held-out slices.
+    before, after : mapping of str to float or None
+        Dice by structure, pooled over the held-out slices; None, in both, for
+        a structure that is in none of them, neither truly nor proposed.
+    n_better, n_worse : int
+        Held-out slices whose own Dice rose or fell by more than `GAIN`.
+    volume_ratio : mapping of str to (mapping of str to float or None)
+        By uncorrected scan and structure: new volume over old; None where the
+        old one was empty.
+    agreement : mapping of str to float
+        By uncorrected scan: mean Dice between old and new proposals.
+    """
+
+    n_heldout: int
+    before: Mapping[str, float | None]
+    after: Mapping[str, float | None]
+    n_better: int = 0
+    n_worse: int = 0
+    volume_ratio: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    agreement: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement.
+
+    Attributes
+    ----------
+    colour : {'green', 'amber', 'red'}
+        Better; cannot tell or look first; worse.
+    accept : bool
+        What is recommended. The decision is a person's.
+    sentence : str
+        Why, in plain words, with the numbers.
+    numbers : dict
+        Everything that the sentence rests on, as JSON can hold it.
+    """
+
+    colour: Colour
+    accept: bool
+    sentence: str
+    numbers: dict[str, object]
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Green only if the held-out corrections say so and nothing speaks against it.
+
+    In this order: a structure that vanishes from most of the uncorrected
+    scans is red; a fall of the mean Dice beyond `LOSS` or of one structure
+    beyond `CLASS_LOSS_SEVERE` is red; fewer held-out slices than
+    `MIN_HELDOUT`, a gain below `GAIN`, a structure that loses more than
+    `CLASS_LOSS`, or volumes or agreement outside their ranges are amber.
+    """
+    before, after = _mean(evidence.before), _mean(evidence.after)
+    falls = _falls(evidence)
+    numbers = _numbers(evidence, before, after)
+    vanished = _vanished(evidence)
+    if vanished:
+        words = f"In most of the uncorrected scans {_list(vanished)} vanished."
+        return Verdict("red", False, _join(words, _dice_words(evidence)), numbers)
+    if before is None or after is None:
+        words = (
+            "Without held-out corrections nobody can tell whether it is better: "
+            "correct at least three slices, or compare the two by eye."
+        )
+        return Verdict("amber", False, _join(words, _stability_words(evidence)), numbers)
+    severe = [name for name, fall in falls.items() if fall > CLASS_LOSS_SEVERE]
+    enough = evidence.n_heldout >= MIN_HELDOUT
+    if enough and (before - after > LOSS or severe):
+        words = f"It is worse{f' on {_list(severe)}' if severe else ''}: keep the old one."
+        return Verdict("red", False, _join(words, _dice_words(evidence)), numbers)
+    doubts = _doubts(evidence, after - before, falls)
+    if doubts:
+        words = _join(_dice_words(evidence), *doubts)
+        return Verdict("amber", False, words, numbers)
+    words = _join(_dice_words(evidence), _stability_words(evidence))
+    return Verdict("green", True, words, numbers)
+
+
+def _doubts(evidence: Evidence, gain: float, falls: Mapping[str, float]) -> list[str]:
+    doubts = []
+    if evidence.n_heldout < MIN_HELDOUT:
+        doubts.append(
+            f"{_count(evidence.n_heldout, 'held-out slice')} cannot settle it: "
+            "compare the two by eye, or correct more slices."
+        )
+    elif gain < GAIN:
+        doubts.append("That is no clear difference.")
+    worse = [name for name, fall in falls.items() if fall > CLASS_LOSS]
+    if worse:
+        doubts.append(f"Look at {_list(worse)}, which became worse.")
+    low, high = VOLUME_RANGE
+    odd = {
+        name: ratio
+        for name, ratio in _median_ratios(evidence).items()
+        if not low <= ratio <= high
+    }
+    if odd:
+        what = _list([f"{name} {_percent(ratio)}" for name, ratio in odd.items()])
+        doubts.append(f"In uncorrected scans volumes change much ({what}): look at them.")
+    if evidence.agreement and median(evidence.agreement.values()) < AGREEMENT:
+        doubts.append(
+            "In uncorrected scans the new proposals overlap little with the old "
+            f"(Dice {median(evidence.agreement.values()):.2f}): look at them."
+        )
+    return doubts
+
+
+def _dice_words(evidence: Evidence) -> str:
+    before, after = _mean(evidence.before), _mean(evidence.after)
+    if before is None or after is None:
+        return ""
+    verb = "rises" if after > before else "falls" if after < before else "stays"
+    each = ", ".join(f"{name} {old:.2f} to {new:.2f}" for name, old, new in _pairs(evidence))
+    return (
+        f"On {_count(evidence.n_heldout, 'held-out slice')}, which the training never "
+        f"saw, Dice {verb} from {before:.2f} to {after:.2f} ({each})."
+    )
+
+
+def _stability_words(evidence: Evidence) -> str:
+    ratios = _median_ratios(evidence)
+    if not ratios:
+        return ""
+    changes = ", ".join(f"{name} {_percent(ratio)}" for name, ratio in ratios.items())
+    where = _count(len(evidence.volume_ratio), "uncorrected scan")
+    return f"In {where} the volumes change moderately ({changes})."
+
+
+def _vanished(evidence: Evidence) -> list[str]:
+    names = []
+    for name in evidence.before:
+        ratios = _ratios(evidence, name)
+        gone = sum(ratio < VANISHED for ratio in ratios)
+        if ratios and gone * 2 > len(ratios):
+            names.append(name)
+    return names
+
+
+def _ratios(evidence: Evidence, name: str) -> list[float]:
+    each = (ratios.get(name) for ratios in evidence.volume_ratio.values())
+    return [ratio for ratio in each if ratio is not None]
+
+
+def _median_ratios(evidence: Evidence) -> dict[str, float]:
+    every = {name: _ratios(evidence, name) for name in evidence.before}
+    return {name: median(ratios) for name, ratios in every.items() if ratios}
+
+
+def _pairs(evidence: Evidence) -> list[tuple[str, float, float]]:
+    pairs = []
+    for name, old in evidence.before.items():
+        new = evidence.after.get(name)
+        if old is not None and new is not None:
+            pairs.append((name, old, new))
+    return pairs
+
+
+def _falls(evidence: Evidence) -> dict[str, float]:
+    return {name: old - new for name, old, new in _pairs(evidence)}
+
+
+def _mean(dice: Mapping[str, float | None]) -> float | None:
+    values = [value for value in dice.values() if value is not None]
+    return fmean(values) if values else None
+
+
+def _numbers(
+    evidence: Evidence, before: float | None, after: float | None
+) -> dict[str, object]:
+    numbers: dict[str, object] = asdict(evidence)
+    numbers["dice_before"] = before
+    numbers["dice_after"] = after
+    numbers["median_volume_ratio"] = _median_ratios(evidence)
+    agreement = list(evidence.agreement.values())
+    numbers["median_agreement"] = median(agreement) if agreement else None
+    return numbers
+
+
+def _percent(ratio: float) -> str:
+    return f"{round(100 * (ratio - 1)):+d} %"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _list(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _join(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)

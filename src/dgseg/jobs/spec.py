@@ -1,0 +1,76 @@
+"""What a job is asked to do: the content of ``job.json``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.scans.scan import ScanSource
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec_version: Literal[1] = 1
+
+
+class AdaptJob(_Spec):
+    """Adapt a bundle to a site's corrections and unlabelled scans.
+
+    Attributes
+    ----------
+    site : Path
+        The site workspace. It is only read: the corrections are taken from
+        the snapshot in the job's ``inputs``, and where that is missing the
+        job takes the snapshot itself as it starts.
+    bundle : Path
+        The bundle to start from.
+    config : AdaptConfig
+        What the person chose.
+    """
+
+    kind: Literal["adapt"] = "adapt"
+    site: Path
+    bundle: Path
+    config: AdaptConfig = Field(default_factory=AdaptConfig)
+
+
+class PredictJob(_Spec):
+    """Segment many scans; one that fails is reported and passed over.
+
+    Attributes
+    ----------
+    scans : tuple of ScanSource
+        What to segment.
+    bundle : Path
+        The model.
+    out : Path
+        Where the results go, a folder.
+    output : {'proposals', 'files'}
+        ``"proposals"``: ``out/<scan_id>/`` as a site workspace reads them.
+        ``"files"``: NIfTI with its table of labels, and DICOM-SEG for DICOM.
+    names : tuple of str
+        Names of the output files, one for each scan; empty to name them by
+        scan id, which never holds the name of a patient.
+    device, precision, threads
+        As in `AdaptConfig`.
+    """
+
+    kind: Literal["predict"] = "predict"
+    scans: Annotated[tuple[ScanSource, ...], Field(min_length=1)]
+    bundle: Path
+    out: Path
+    output: Literal["proposals", "files"] = "proposals"
+    names: tuple[str, ...] = ()
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
+JobSpec = Annotated[AdaptJob | PredictJob, Field(discriminator="kind")]
+
+job_spec: TypeAdapter[AdaptJob | PredictJob] = TypeAdapter(JobSpec)
+"""Reads and writes any kind of job."""
