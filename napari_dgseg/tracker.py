@@ -76,7 +76,7 @@ class CorrectionTracker:
                 remedy="Choose the labels layer that this plugin made for the scan.",
             )
         self._base = self._known.copy() if base is None else base
-        self._hints: set[int] = set()
+        self._hints: set[tuple[int, int]] = set()  # axis and index of pictures painted on
         self._unseen = 0  # slices that the sweep has yet to compare
         self._cursor = 0
         self._attached = True
@@ -139,19 +139,19 @@ class CorrectionTracker:
     # --- what the layer announces -------------------------------------------------
 
     def _on_paint(self, _event: object = None) -> None:
-        shown = self._slices_on_display()
+        shown = self._picture()
         if shown is None:
             self._on_anything()
             return
-        self._hints.update(shown)
+        self._hints.add(shown)
         self._look_timer.start()
 
     def _on_anything(self, _event: object = None) -> None:
         self._unseen = len(self._known)
         self._look_timer.start()
 
-    def _slices_on_display(self) -> list[int] | None:
-        """Slices that a stroke here can have changed; None where any may have been."""
+    def _picture(self) -> tuple[int, int] | None:
+        """Axis and index of the picture on display; None where more can have changed."""
         viewer, layer = self._viewer, self._layer
         if viewer is None or viewer.dims.ndisplay != 2 or layer.n_edit_dimensions != 2:
             return None
@@ -159,14 +159,9 @@ class CorrectionTracker:
         hidden = [axis - extra for axis in viewer.dims.not_displayed if axis >= extra]
         if extra < 0 or len(hidden) != 1 or layer.data.shape != self._known.shape:
             return None
-        axis = hidden[0]
+        axis = int(hidden[0])
         at = layer.world_to_data(viewer.dims.point[extra:])[axis]
-        index = min(max(round(float(at)), 0), self._known.shape[axis] - 1)
-        if axis == 0:
-            return [index]
-        # The axes are rolled: the picture cuts through all slices.
-        differs = np.take(layer.data, index, axis) != np.take(self._known, index, axis)
-        return [int(i) for i in np.flatnonzero(differs.any(axis=1))]
+        return axis, min(max(round(float(at)), 0), self._known.shape[axis] - 1)
 
     # --- comparison ---------------------------------------------------------------
 
@@ -174,8 +169,10 @@ class CorrectionTracker:
         """After the pause: the slices on display, then set off the sweep."""
         if not self._fits():
             return
+        # Only now, as the event of a stroke can come before the data are written.
         hints, self._hints = sorted(self._hints), set()
-        found = self._report(hints)
+        seen = {index for hint in hints for index in self._slices_through(*hint)}
+        found = self._report(sorted(seen))
         if self._unseen:
             self._sweep_timer.start(0)
         elif hints:
@@ -195,6 +192,13 @@ class CorrectionTracker:
             self._report((self._cursor,))
         if self._unseen:
             self._sweep_timer.start(0)
+
+    def _slices_through(self, axis: int, index: int) -> list[int]:
+        """Slices that differ where the picture cuts through them."""
+        if axis == 0:
+            return [index]
+        differs = np.take(self._layer.data, index, axis) != np.take(self._known, index, axis)
+        return [int(i) for i in np.flatnonzero(differs.any(axis=1))]
 
     def _report(self, slices: Iterable[int]) -> bool:
         """Emit `changed` for those slices that differ from the known copy."""
