@@ -1,0 +1,119 @@
+"""A model's labels for one scan on disk, with how certain it was of them.
+
+A proposal is a folder of three files: ``labels.npy`` and ``uncertainty.npy``,
+which are memory-mapped by whoever reads them, and ``proposal.json``, written
+last and taken away first: where it is, the arrays are whole.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dgseg.errors import LabelsError
+from dgseg.files import read_array, write_array, write_json
+from dgseg.site.state import write_error
+
+_VERSION = 1
+_INFO = "proposal.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A model's labels for one scan.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8, shape (slices, rows, columns)
+        On the scan's canonical grid.
+    uncertainty : ndarray of uint8, same shape
+        Entropy over the logarithm of the number of classes, times 255.
+    slice_uncertainty : ndarray of float32, shape (slices,)
+        0 (certain) to 1.
+    bundle_id : str
+        The model.
+
+    Raises
+    ------
+    LabelsError
+        If shapes or types are not these.
+    """
+
+    labels: np.ndarray
+    uncertainty: np.ndarray
+    slice_uncertainty: np.ndarray
+    bundle_id: str
+
+    def __post_init__(self) -> None:
+        sound = (
+            self.labels.ndim == 3
+            and self.labels.dtype == self.uncertainty.dtype == np.uint8
+            and self.uncertainty.shape == self.labels.shape
+            and self.slice_uncertainty.shape == self.labels.shape[:1]
+        )
+        if not sound:
+            raise LabelsError(
+                "The arrays of a proposal do not fit each other: "
+                f"labels {self.labels.dtype} {self.labels.shape}, "
+                f"uncertainty {self.uncertainty.dtype} {self.uncertainty.shape}, "
+                f"of slices {self.slice_uncertainty.shape}."
+            )
+
+
+def write_proposal(folder: str | Path, proposal: Proposal) -> Path:
+    """Write a proposal, creating or replacing the folder's content.
+
+    Raises
+    ------
+    WorkspaceWriteError
+        If the disk refuses; the folder then holds no proposal.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _INFO).unlink(missing_ok=True)
+        write_array(folder / "labels.npy", proposal.labels)
+        write_array(folder / "uncertainty.npy", proposal.uncertainty)
+        content = {
+            "schema_version": _VERSION,
+            "bundle_id": proposal.bundle_id,
+            "shape": list(proposal.labels.shape),
+            "slice_uncertainty": [round(float(u), 6) for u in proposal.slice_uncertainty],
+        }
+        write_json(folder / _INFO, content)
+    except OSError as error:
+        raise write_error("The proposal could not be saved", folder, error) from error
+    return folder
+
+
+def has_proposal(folder: str | Path) -> bool:
+    """Whether a folder holds a whole proposal, judged by its last file alone."""
+    return (Path(folder) / _INFO).is_file()
+
+
+def read_proposal(folder: str | Path) -> Proposal | None:
+    """Read a proposal; its arrays are memory-mapped, read-only.
+
+    Returns
+    -------
+    Proposal or None
+        None where there is none, or an unfinished, damaged or newer one: the
+        model then has to propose again, which costs seconds and loses nothing.
+    """
+    folder = Path(folder)
+    try:
+        content = json.loads((folder / _INFO).read_text(encoding="utf-8"))
+        if content["schema_version"] != _VERSION:
+            return None
+        proposal = Proposal(
+            labels=read_array(folder / "labels.npy", memory_map=True),
+            uncertainty=read_array(folder / "uncertainty.npy", memory_map=True),
+            slice_uncertainty=np.array(content["slice_uncertainty"], dtype=np.float32),
+            bundle_id=str(content["bundle_id"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, LabelsError):
+        return None
+    return proposal if list(proposal.labels.shape) == content["shape"] else None
