@@ -84,6 +84,10 @@ class AdaptationError(DgsegError):
     """An adaptation that cannot start, for example for want of corrections."""
 
 
+class TrainingError(DgsegError):
+    """A training whose numbers ran away, or whose checkpoint is not its own."""
+
+
 class JobError(DgsegError):
     """A job folder that is not one, or a job that cannot go on."""
 

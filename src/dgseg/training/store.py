@@ -1,0 +1,241 @@
+"""Every slice of a data set, prepared once, from which crops are drawn by the batch."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dgseg.errors import LabelsError
+from dgseg.methods.base import Batch
+from dgseg.nets.resample import resize, resize_labels
+from dgseg.scans.annotated import AnnotatedScan
+from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
+from dgseg.training.crops import CropTable, gather
+
+_ANCHORS = 64
+"""Positions inside structures that are remembered of each annotated slice."""
+
+_CHUNK = 32
+"""Slices that are resampled at once."""
+
+
+class SliceStore:
+    """Slices on the model's grid, by domain, on the device or mapped from a file.
+
+    Labels exist in here only for annotated slices, so that no batch can hold
+    a label that nobody vouched for. Every slice, annotated or not, belongs to
+    the unlabelled ones of its domain. Built by `SliceStore.build`.
+
+    Attributes
+    ----------
+    mapped : bool
+        Whether the slices stayed in a file because of their size.
+    """
+
+    def __init__(
+        self,
+        images: _Growing,
+        labels: _Growing,
+        table: CropTable,
+        device: torch.device,
+    ) -> None:
+        self._device = device
+        self._table = table
+        table.freeze()
+        files = [part.file for part in (images, labels) if part.file is not None]
+        self.mapped = bool(files)
+        place = torch.device("cpu") if self.mapped else device
+        self._images = images.finish(place)
+        self._labels = labels.finish(place)
+        for file in files:
+            weakref.finalize(self, file.unlink, missing_ok=True)
+
+    @classmethod
+    def build(
+        cls,
+        items: Iterable[AnnotatedScan],
+        preprocessing: Preprocessing,
+        device: torch.device | str = "cpu",
+        memory_limit_gb: float = 4.0,
+        cache_dir: Path | None = None,
+    ) -> Self:
+        """Prepare scans; only one of them is in memory at a time.
+
+        Parameters
+        ----------
+        items : iterable of AnnotatedScan
+            Read one after the other.
+        preprocessing : Preprocessing
+            Of the model.
+        device : torch.device or str
+            Where batches are wanted.
+        memory_limit_gb : float
+            Beyond this size the slices are mapped from a file.
+        cache_dir : Path, optional
+            Where that file is written; a temporary folder if not given. It goes
+            away with the store.
+
+        Raises
+        ------
+        ScanError, LabelsError
+            As a scan raises it; LabelsError also if there is no scan at all.
+        """
+        limit = int(memory_limit_gb * 1e9)
+        images = _Growing(np.dtype(np.float16), limit, cache_dir)
+        labels = _Growing(np.dtype(np.uint8), limit, cache_dir)
+        table = CropTable()
+        for item in items:
+            _add_scan(item, preprocessing, images, labels, table)
+        if not table.domains:
+            raise LabelsError(
+                "There are no scans to learn from.", remedy="Choose a data set with scans."
+            )
+        return cls(images, labels, table, torch.device(device))
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Names of the domains, in the order in which they came."""
+        return self._table.domains
+
+    def n_slices(self, domain: str, *, labelled: bool = False) -> int:
+        """How many slices a domain has, all of them or only the annotated ones."""
+        return len(self._table.members(domain, labelled))
+
+    def sample(
+        self,
+        domain: str,
+        n: int,
+        patch_px: int,
+        labelled: bool,
+        generator: torch.Generator,
+        foreground_share: float = 0.67,
+    ) -> Batch:
+        """Draw crops of one domain.
+
+        Parameters
+        ----------
+        domain : str
+        n, patch_px : int
+            Number of crops, and their side. A smaller slice is padded with 0;
+            there, nothing counts as annotated.
+        labelled : bool
+            Crops of annotated slices with their labels, the share
+            `foreground_share` of them around a random point of a structure;
+            else crops of any slices without labels, denser in the middle.
+        generator : torch.Generator
+            On the CPU; it alone decides what is drawn.
+        foreground_share : float
+            0 to 1.
+
+        Returns
+        -------
+        Batch
+            On the device of the store.
+
+        Raises
+        ------
+        LabelsError
+            If there are no such slices.
+        """
+        if not self.n_slices(domain, labelled=labelled):
+            raise LabelsError(
+                f"The domain {domain} has no {'annotated ' if labelled else ''}slices.",
+                remedy="Correct or label at least one slice.",
+            )
+        share = foreground_share if labelled else 0.0
+        chosen, corners = self._table.draw(domain, n, patch_px, labelled, share, generator)
+        window = self._table.window(chosen, corners, patch_px, self._images.device)
+        images = gather(self._images, window, window.image_starts).float()[:, None]
+        if not labelled:
+            return Batch(images.to(self._device))
+        labels = gather(self._labels, window, window.label_starts).long()
+        annotated = None if window.inside is None else window.inside.to(self._device)
+        return Batch(images.to(self._device), labels.to(self._device), annotated)
+
+
+def _add_scan(
+    item: AnnotatedScan,
+    preprocessing: Preprocessing,
+    images: _Growing,
+    labels: _Growing,
+    table: CropTable,
+) -> None:
+    """Put one scan's slices into the buffers and the table."""
+    grid = grid_size(item.scan.geometry, preprocessing)
+    array = normalise(item.scan.array, preprocessing)
+    marks = item.annotated
+    for first in range(0, len(array), _CHUNK):
+        part = torch.from_numpy(array[first : first + _CHUNK])[:, None]
+        start = images.append(resize(part, grid).to(torch.float16).numpy())
+        drawn = np.flatnonzero(marks[first : first + _CHUNK])
+        kept: dict[int, np.ndarray] = {}
+        label_start = 0
+        if item.labels is not None and drawn.size:
+            raw = np.ascontiguousarray(item.labels[first + drawn])
+            sized = resize_labels(torch.from_numpy(raw), grid, int(raw.max()) + 1).numpy()
+            label_start = labels.append(sized)
+            kept = dict(zip(drawn.tolist(), sized, strict=True))
+        for index in range(len(part)):
+            slice_labels = kept.get(index)
+            table.add(item.domain, start, grid, label_start if index in kept else None)
+            if slice_labels is not None:
+                table.anchor(_anchors(slice_labels))
+                label_start += slice_labels.size
+            start += grid[0] * grid[1]
+
+
+def _anchors(labels: np.ndarray) -> np.ndarray:
+    """Up to `_ANCHORS` evenly chosen (row, column) of the foreground, shape (k, 2)."""
+    where = np.argwhere(labels)
+    if len(where) > _ANCHORS:
+        where = where[np.linspace(0, len(where) - 1, _ANCHORS).astype(int)]
+    return where
+
+
+@dataclass
+class _Growing:
+    """One flat array of unknown length, in memory or, once too large, in a file."""
+
+    dtype: np.dtype
+    limit_bytes: int
+    cache_dir: Path | None
+    file: Path | None = None
+    _parts: list[np.ndarray] = field(default_factory=list)
+    _length: int = 0
+
+    def append(self, array: np.ndarray) -> int:
+        """Add `array`, flattened; return where it starts."""
+        start = self._length
+        self._parts.append(np.array(array, self.dtype).ravel())
+        self._length += array.size
+        if self._length * self.dtype.itemsize > self.limit_bytes:
+            self._spill()
+        return start
+
+    def finish(self, device: torch.device) -> Tensor:
+        """All of it, on the device, or mapped from its file on the CPU."""
+        if self.file is None:
+            parts = self._parts or [np.empty(0, self.dtype)]
+            return torch.from_numpy(np.concatenate(parts)).to(device)
+        self._spill()
+        # Copy-on-write, since torch wants writable memory; nobody writes to it.
+        return torch.from_numpy(np.memmap(self.file, self.dtype, mode="c"))
+
+    def _spill(self) -> None:
+        if self.file is None:
+            handle, name = tempfile.mkstemp(".slices", "dgseg-", self.cache_dir)
+            os.close(handle)
+            self.file = Path(name)
+        with self.file.open("ab") as file:
+            for part in self._parts:
+                part.tofile(file)
+        self._parts.clear()

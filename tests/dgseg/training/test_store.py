@@ -1,0 +1,145 @@
+"""Crops come from the right place, with the labels that somebody vouched for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from dgseg.errors import LabelsError
+from dgseg.scans.preprocessing import Preprocessing
+from dgseg.training.store import SliceStore
+
+NATIVE = Preprocessing(low_percentile=0, high_percentile=100)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def coordinates_scan(make_scan, **options):
+    """A scan whose intensity names the voxel, so that a crop tells where it was cut."""
+    item = make_scan("a", **options)
+    array = np.arange(item.scan.array.size, dtype=np.float32).reshape(item.scan.array.shape)
+    object.__setattr__(item.scan, "array", array)
+    return item
+
+
+def test_a_crop_is_a_piece_of_its_slice_with_its_labels(make_scan):
+    item = coordinates_scan(make_scan, size=(3, 20, 24))
+    store = SliceStore.build([item], NATIVE)
+    batch = store.sample("a", 64, 16, True, generator())
+    assert batch.images.shape == (64, 1, 16, 16)
+    assert batch.images.dtype == torch.float32
+    assert batch.labels.dtype == torch.int64
+    assert batch.annotated is None
+    found = torch.round(batch.images[:, 0] * (item.scan.array.size - 1)).long().numpy()
+    at = np.stack(np.unravel_index(found[:, 8, 8].clip(0), item.scan.array.shape), 1)
+    for (index, row, column), labels in zip(at, batch.labels.numpy(), strict=True):
+        # float16 blurs neighbouring voxels: allow the crop to be one column off.
+        pieces = [
+            item.labels[index, row - 8 : row + 8, max(0, c) : max(0, c) + 16]
+            for c in (column - 9, column - 8, column - 7)
+        ]
+        assert any(p.shape == labels.shape and (p == labels).all() for p in pieces)
+
+
+def test_every_position_can_be_drawn_and_none_outside(make_scan):
+    item = make_scan("a", size=(2, 18, 20))
+    store = SliceStore.build([item], NATIVE)
+    batch = store.sample("a", 400, 16, True, generator(), foreground_share=0.0)
+    assert batch.annotated is None
+    corners = {tuple(image[0, 0].tolist()) for image in batch.images}
+    assert len(corners) == 2 * 3 * 5
+
+
+def test_labels_that_nobody_vouched_for_reach_no_batch(make_scan):
+    item = make_scan("a", size=(4, 32, 32), annotated=[False, True, False, False])
+    item.labels[[0, 2, 3]] = 1
+    item.labels[1] = 0
+    store = SliceStore.build([item], NATIVE)
+    assert store.n_slices("a") == 4
+    assert store.n_slices("a", labelled=True) == 1
+    batch = store.sample("a", 100, 32, True, generator())
+    assert not batch.labels.any()
+    assert len({image.sum().item() for image in batch.images}) == 1
+
+
+def test_all_slices_are_unlabelled_ones_too(make_scan):
+    item = make_scan("a", size=(4, 32, 32), annotated=[False, True, False, False])
+    store = SliceStore.build([item], NATIVE)
+    batch = store.sample("a", 100, 32, False, generator())
+    assert batch.labels is None
+    assert batch.annotated is None
+    assert len({image.sum().item() for image in batch.images}) == 4
+
+
+def test_small_slices_are_padded_and_the_padding_is_not_annotated(make_scan):
+    item = make_scan("a", size=(2, 20, 30))
+    store = SliceStore.build([item], NATIVE)
+    batch = store.sample("a", 8, 32, True, generator())
+    assert batch.annotated.sum(dim=(1, 2)).tolist() == [600] * 8
+    assert (batch.labels[~batch.annotated] == 0).all()
+    assert (batch.images[:, 0][~batch.annotated] == 0).all()
+    rows = batch.annotated[0].any(dim=1).nonzero().flatten()
+    assert (rows[0], rows[-1]) == (6, 25)
+
+
+def test_the_share_near_structures_holds_some(make_scan):
+    item = make_scan("a", size=(6, 96, 96))
+    small = np.zeros_like(item.labels)
+    small[:, 10:12, 80:82] = 1
+    object.__setattr__(item, "labels", small)
+    store = SliceStore.build([item], NATIVE)
+
+    def share(wanted):
+        batch = store.sample("a", 300, 24, True, generator(), foreground_share=wanted)
+        return (batch.labels.flatten(1).sum(1) > 0).float().mean().item()
+
+    assert share(1.0) == 1.0
+    assert share(0.0) < 0.2
+    assert 0.55 < share(0.6) < 0.8
+
+
+def test_the_generator_alone_decides(make_scan):
+    store = SliceStore.build([make_scan("a")], NATIVE)
+    first, second = (store.sample("a", 8, 16, True, generator(5)) for _ in range(2))
+    other = store.sample("a", 8, 16, True, generator(6))
+    assert torch.equal(first.images, second.images)
+    assert not torch.equal(first.images, other.images)
+
+
+def test_slices_are_on_the_models_grid(make_scan):
+    item = make_scan("a", size=(2, 40, 60), spacing=(4.0, 1.0, 1.0))
+    store = SliceStore.build([item], Preprocessing(spacing_mm=0.5))
+    batch = store.sample("a", 2, 128, True, generator())
+    expected = item.scan.geometry.canonical_shape
+    assert batch.annotated[0].sum() == 4 * expected[1] * expected[2]
+    shares = batch.labels.float().mean(dim=(1, 2)) * 128**2 / 4
+    assert shares.numpy() == pytest.approx(item.labels.sum((1, 2)).mean(), rel=0.3)
+
+
+def test_large_stores_are_mapped_from_a_file_that_goes_away(make_scan, tmp_path):
+    items = [make_scan("a"), make_scan("b", seed=1)]
+    store = SliceStore.build(items, NATIVE, memory_limit_gb=1e-6, cache_dir=tmp_path)
+    in_memory = SliceStore.build(items, NATIVE)
+    assert store.mapped
+    assert not in_memory.mapped
+    for domain in "ab":
+        mapped, held = (s.sample(domain, 9, 24, True, generator(1)) for s in (store, in_memory))
+        assert torch.equal(mapped.images, held.images)
+        assert torch.equal(mapped.labels, held.labels)
+    assert list(tmp_path.iterdir())
+    del store
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_there_is_named(make_scan):
+    item = make_scan("a", annotated=[False] * 4)
+    store = SliceStore.build([item], NATIVE)
+    with pytest.raises(LabelsError, match="no annotated slices"):
+        store.sample("a", 1, 16, True, generator())
+    with pytest.raises(LabelsError, match="no slices"):
+        store.sample("b", 1, 16, False, generator())
+    with pytest.raises(LabelsError, match="no scans"):
+        SliceStore.build([], NATIVE)
