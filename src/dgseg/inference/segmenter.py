@@ -1,0 +1,215 @@
+"""From a scan to a proposal: labels and uncertainty on the scan's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dgseg.bundles.bundle import BundleInfo, read_info, read_into
+from dgseg.devices import find_device
+from dgseg.errors import BundleError
+from dgseg.inference.components import keep_largest
+from dgseg.inference.runner import SliceRunner
+from dgseg.inference.uncertainty import normalised_entropy, slice_uncertainty
+from dgseg.nets.build import build
+from dgseg.nets.resample import resize
+from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
+from dgseg.scans.scan import Scan
+
+Progress = Callable[[float], None]
+ShouldStop = Callable[[], bool]
+
+
+class SegmentationStopped(Exception):  # noqa: N818  (a wish that was granted, no error)
+    """Somebody asked for the segmentation to stop."""
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """What a model proposes for one scan, in canonical orientation.
+
+    Attributes
+    ----------
+    labels : ndarray of uint8, shape (slices, rows, columns)
+    uncertainty : ndarray of uint8, same shape
+        Entropy of the class probabilities over its maximum: 0 (sure) to 255.
+    slice_uncertainty : ndarray of float32, shape (slices,)
+        0 (sure) to 1; see `dgseg.inference.uncertainty.slice_uncertainty`.
+    warnings : tuple of str
+        What had to be given up on the way, as sentences for a person.
+    """
+
+    labels: np.ndarray
+    uncertainty: np.ndarray
+    slice_uncertainty: np.ndarray
+    warnings: tuple[str, ...] = ()
+
+
+class Segmenter:
+    """A bundle, loaded and ready.
+
+    Parameters
+    ----------
+    folder : path-like
+        The bundle.
+    device : str
+        As in `dgseg.devices.find_device`.
+    precision : {'auto', 'bf16', 'fp32'}
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not sound.
+    DeviceError
+        If the device is not there.
+    """
+
+    def __init__(
+        self, folder: str | Path, device: str = "auto", precision: str = "auto"
+    ) -> None:
+        self.info, net = load_network(folder)
+        self._runner: SliceRunner | None = SliceRunner(net.to(find_device(device)), precision)
+
+    def segment(
+        self,
+        scan: Scan,
+        *,
+        progress: Progress | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Segmentation:
+        """Segment one scan.
+
+        Parameters
+        ----------
+        scan : Scan
+        progress : callable, optional
+            Called with the share that is done, 0 to 1, after every batch.
+        should_stop : callable, optional
+            Asked before every batch.
+
+        Raises
+        ------
+        ScanError
+            If the scan holds nothing to segment.
+        DeviceError
+            If even one slice at a time is too much for the memory.
+        SegmentationStopped
+            If `should_stop` said so.
+        RuntimeError
+            After `release`.
+        """
+        if self._runner is None:
+            raise RuntimeError("this segmenter was released")
+        return _segment(self._runner, self.info.preprocessing, scan, progress, should_stop)
+
+    def release(self) -> None:
+        """Let go of the network and its memory on the device; there is no way back."""
+        self._runner = None
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def segment_with(
+    net: nn.Module,
+    info: BundleInfo,
+    scan: Scan,
+    *,
+    precision: str = "auto",
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> Segmentation:
+    """Segment one scan with a network in memory, on the device that it is on.
+
+    The network is left as it was: its mode (training or evaluation), device and
+    memory layout. See `Segmenter.segment` for the other parameters and the errors.
+    """
+    was_training = net.training
+    runner = SliceRunner(net, precision)
+    device = runner.device
+    try:
+        return _segment(runner, info.preprocessing, scan, progress, should_stop)
+    finally:
+        net.to(device).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        net.train(was_training)
+
+
+def load_network(folder: str | Path) -> tuple[BundleInfo, nn.Module]:
+    """A bundle's description, and its network with its weights, on the CPU.
+
+    Raises
+    ------
+    BundleError
+        If the bundle is not sound, or asks for a network that is not known.
+    """
+    info = read_info(folder)
+    try:
+        net = build(info.network)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"The model asks for a network that this version cannot build: {error}.",
+            remedy="Update dgseg.",
+            path=folder,
+        ) from error
+    read_into(net, folder, info)
+    return info, net
+
+
+def _segment(
+    runner: SliceRunner,
+    preprocessing: Preprocessing,
+    scan: Scan,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> Segmentation:
+    images = normalise(scan.array, preprocessing)
+    grid = grid_size(scan.geometry, preprocessing)
+    labels = np.empty(images.shape, np.uint8)
+    uncertainty = np.empty(images.shape, np.uint8)
+    runner.warnings.clear()
+    done = 0
+    while done < len(images):
+        if should_stop is not None and should_stop():
+            raise SegmentationStopped
+        pixels = max(grid[0] * grid[1], images[0].size)
+        batch = min(runner.batch_size(pixels), len(images) - done)
+        part = slice(done, done + batch)
+        try:
+            labels[part], uncertainty[part] = _propose(runner, images[part], grid)
+        except (RuntimeError, MemoryError) as error:
+            runner.give_way(error, batch)
+            continue
+        done += batch
+        if progress is not None:
+            progress(done / len(images))
+    if preprocessing.largest_component:
+        labels = keep_largest(labels)
+    per_slice = slice_uncertainty(labels, uncertainty)
+    return Segmentation(labels, uncertainty, per_slice, tuple(runner.warnings))
+
+
+def _propose(
+    runner: SliceRunner, images: np.ndarray, grid: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and uncertainty (N, rows, columns) of a few slices on the scan's grid."""
+    with torch.inference_mode():
+        slices = torch.from_numpy(images[:, None]).to(runner.device)
+        probabilities = runner.probabilities(resize(slices, grid))
+        # The entropy is a single map: cheaper to take on the model's grid, where
+        # the network knows no more than that, than from every class on the scan's.
+        entropy = normalised_entropy(probabilities)[:, None]
+        size = (images.shape[1], images.shape[2])
+        labels = resize(probabilities, size).argmax(dim=1).to(torch.uint8)
+        return _numpy(labels), _numpy(_as_bytes(resize(entropy, size)[:, 0]))
+
+
+def _as_bytes(share: Tensor) -> Tensor:
+    return share.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _numpy(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
