@@ -85,7 +85,7 @@ class BundleInfo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
-    bundle_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$", default_factory=_new_id)]
+    bundle_id: Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")] = Field(default_factory=_new_id)
     name: Annotated[str, Field(min_length=1, max_length=128)]
     method: Annotated[str, Field(min_length=1, max_length=64)]
     network: dict[str, int | float | str | bool]

@@ -29,6 +29,9 @@ class AnnotatedScan:
     subject : str
         Who was scanned, so that the scans of one person are never divided
         between training and test.
+    hidden_slices : ndarray of bool, shape (slices,), or None
+        Slices that training must not see in any form, neither labelled nor
+        unlabelled; None for none.
 
     Raises
     ------
@@ -41,6 +44,7 @@ class AnnotatedScan:
     annotated_slices: np.ndarray | None
     domain: str
     subject: str = ""
+    hidden_slices: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         labels, marks = self.labels, self.annotated_slices
@@ -55,11 +59,14 @@ class AnnotatedScan:
                 remedy="Labels must be drawn on the grid of their scan.",
                 path=self.scan.source.path,
             )
-        if marks is not None and (marks.dtype != bool or marks.shape != (self.scan.n_slices,)):
-            raise LabelsError(
-                f"The marks of annotated slices must be {self.scan.n_slices} truth values.",
-                path=self.scan.source.path,
-            )
+        for flags in (marks, self.hidden_slices):
+            if flags is not None and (
+                flags.dtype != bool or flags.shape != (self.scan.n_slices,)
+            ):
+                raise LabelsError(
+                    f"The marks of slices must be {self.scan.n_slices} truth values.",
+                    path=self.scan.source.path,
+                )
         if labels is None and marks is not None and marks.any():
             raise LabelsError(
                 "Slices are marked as annotated, but there are no labels.",
@@ -72,6 +79,13 @@ class AnnotatedScan:
         if self.annotated_slices is not None:
             return self.annotated_slices
         return np.full(self.scan.n_slices, self.labels is not None)
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """Which slices training must not see, with ``None`` resolved: bool, (slices,)."""
+        if self.hidden_slices is not None:
+            return self.hidden_slices
+        return np.zeros(self.scan.n_slices, dtype=bool)
 
 
 def labelled_range(labels: np.ndarray) -> np.ndarray:

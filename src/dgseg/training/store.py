@@ -172,7 +172,7 @@ def _add_scan(
     """Put one scan's slices into the buffers and the table."""
     grid = grid_size(item.scan.geometry, preprocessing)
     array = normalise(item.scan.array, preprocessing)
-    marks = item.annotated
+    marks, hidden = item.annotated & ~item.hidden, item.hidden
     for first in range(0, len(array), _CHUNK):
         part = torch.from_numpy(array[first : first + _CHUNK])[:, None]
         start = images.append(resize(part, grid).to(torch.float16).numpy())
@@ -186,7 +186,8 @@ def _add_scan(
             kept = dict(zip(drawn.tolist(), sized, strict=True))
         for index in range(len(part)):
             slice_labels = kept.get(index)
-            table.add(item.domain, start, grid, label_start if index in kept else None)
+            if not hidden[first + index]:
+                table.add(item.domain, start, grid, label_start if index in kept else None)
             if slice_labels is not None:
                 table.anchor(_anchors(slice_labels))
                 label_start += slice_labels.size
