@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from dgseg.errors import JobError
 from dgseg.files import atomic_write
 from dgseg.jobs.events import JobEvent, last_event, read_events
-from dgseg.jobs.spec import AdaptJob, PredictJob, job_spec
+from dgseg.jobs.spec import JobSpec, job_spec
 
 JobState = Literal["waiting", "running", "stopping", "stopped", "finished", "failed", "died"]
 
@@ -50,7 +50,7 @@ class JobFolder:
         self.path = Path(path)
 
     @classmethod
-    def create(cls, path: str | Path, spec: AdaptJob | PredictJob) -> JobFolder:
+    def create(cls, path: str | Path, spec: JobSpec) -> JobFolder:
         """Make a job; it waits until someone starts it.
 
         Raises
@@ -78,7 +78,7 @@ class JobFolder:
         return folder
 
     @property
-    def spec(self) -> AdaptJob | PredictJob:
+    def spec(self) -> JobSpec:
         """What the job is asked to do.
 
         Raises
@@ -192,7 +192,8 @@ class JobFolder:
 
     def command(self) -> list[str]:
         """The command that runs or resumes the job."""
-        return [sys.executable, "-m", "dgseg.jobs", str(self.path)]
+        # -P: a job folder, should it be the current one, is no place for modules.
+        return [sys.executable, "-P", "-m", "dgseg.jobs", str(self.path.absolute())]
 
     def start(self) -> subprocess.Popen[bytes]:
         """Run or resume the job in a process that outlives this one.

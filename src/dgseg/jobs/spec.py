@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.scans.scan import ScanSource
+from dgseg.training.config import TrainConfig
 
 
 class _Spec(BaseModel):
@@ -70,7 +71,31 @@ class PredictJob(_Spec):
     threads: Annotated[int, Field(ge=1)] | None = None
 
 
-JobSpec = Annotated[AdaptJob | PredictJob, Field(discriminator="kind")]
+class TrainJob(_Spec):
+    """Train a bundle from scratch; it ends up in the job's ``bundle``.
 
-job_spec: TypeAdapter[AdaptJob | PredictJob] = TypeAdapter(JobSpec)
+    Attributes
+    ----------
+    config : TrainConfig
+        What the person chose.
+    datasets : tuple of str
+        Registered names.
+    data_root : Path or None
+        Where the data sets lie; None for the usual places.
+    name, licence, command : str
+        What the bundle says of itself.
+    """
+
+    kind: Literal["train"] = "train"
+    config: TrainConfig = Field(default_factory=TrainConfig)
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)]
+    data_root: Path | None = None
+    name: str = "model"
+    licence: str = ""
+    command: str = ""
+
+
+JobSpec = AdaptJob | PredictJob | TrainJob
+
+job_spec: TypeAdapter[JobSpec] = TypeAdapter(Annotated[JobSpec, Field(discriminator="kind")])
 """Reads and writes any kind of job."""

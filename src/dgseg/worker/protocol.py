@@ -9,6 +9,7 @@ through the pipe: they go to files, see `Predict.out`.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,8 @@ from dgseg.errors import DgsegError
 from dgseg.scans.scan import ScanSource
 
 PROTOCOL_VERSION = 1
+
+Stage = Literal["reading", "loading", "segmenting", "writing"]
 
 
 class ProtocolError(DgsegError):
@@ -112,6 +115,8 @@ class PredictResult(BaseModel):
         With reading the scan, and loading the model where that was due.
     device : str
         Where it ran, such as ``"cpu"`` or ``"cuda:0"``.
+    warnings : tuple of str
+        What had to be given up on the way, as sentences for a person.
     """
 
     scan_id: str
@@ -119,6 +124,7 @@ class PredictResult(BaseModel):
     out: Path
     seconds: float
     device: str
+    warnings: tuple[str, ...] = ()
 
 
 class MethodInfo(BaseModel):
@@ -179,7 +185,7 @@ class Progress(_Message):
     id: int
     type: Literal["progress"] = "progress"
     fraction: float
-    stage: Literal["reading", "loading", "segmenting", "writing"] | None = None
+    stage: Stage | None = None
 
 
 class Result(_Message):
@@ -260,6 +266,15 @@ def decode_request(line: bytes | str) -> Request:
         return _request.validate_json(line)
     except ValidationError as error:
         raise _not_a_message("A line on standard input is no request.") from error
+
+
+def request_id(line: bytes | str) -> int | None:
+    """The number in a line that is no sound request, to answer it by; None if it has none."""
+    try:
+        number = json.loads(line)["id"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return number if isinstance(number, int) else None
 
 
 def decode_reply(line: bytes | str) -> Reply:

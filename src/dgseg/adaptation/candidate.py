@@ -1,0 +1,201 @@
+"""From a bundle, corrections and unlabelled scans to a candidate bundle."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lightning_fabric import Fabric
+from torch import nn
+
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
+from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.errors import BundleError
+from dgseg.files import write_json
+from dgseg.inference.segmenter import load_network
+from dgseg.methods import registry
+from dgseg.methods.base import Method
+from dgseg.scans.annotated import AnnotatedScan
+from dgseg.training.config import LoopConfig
+from dgseg.training.devices import make_fabric
+from dgseg.training.episodes import EpisodeSampler, EpisodeShape
+from dgseg.training.loop import fit, measure_step_s
+from dgseg.training.store import SliceStore
+
+MOST_STEPS = 4000
+"""However fast the machine is: with a handful of corrected slices more would only
+learn them by heart."""
+
+_FEWEST_STEPS = 10
+_SHARE_OF_TIME = 0.95
+"""The steps are planned to fill this much of the time, for they are not all alike."""
+
+_CHECKPOINT_EVERY_S = 15.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a resumed training must find unchanged.
+
+    Attributes
+    ----------
+    heldout : mapping of str to sequence of int
+        Slices by scan that are kept from the training.
+    checkpoint : Path
+        Folder for everything that a resumption needs.
+    """
+
+    heldout: Mapping[str, Sequence[int]]
+    checkpoint: Path
+
+
+def train_candidate(
+    reader: SiteReader, bundle: Path, config: AdaptConfig, plan: Plan, watcher: Watcher
+) -> Path:
+    """Fine-tune a bundle; an earlier run's candidate or checkpoint is taken up.
+
+    Labels of held-out slices are not used, and neither are their images: they
+    are kept from the unlabelled slices, too, so that the judgement is about
+    slices that the training has never seen in any form.
+
+    Returns
+    -------
+    Path
+        The candidate bundle, within ``plan.checkpoint``.
+
+    Raises
+    ------
+    DgsegError
+        As the bundle, the device, the method or the loop has it.
+    AdaptationStopped
+        If the watcher wanted it; the checkpoint is there.
+    """
+    folder = plan.checkpoint / "candidate"
+    if _is_bundle(folder):
+        return folder
+    info, net = load_network(bundle)
+    fabric = make_fabric(config.device, config.precision, config.threads)
+    items = _items(reader, plan.heldout)
+    store = SliceStore.build(items, info.preprocessing, fabric.device)
+    check_stop(watcher)
+    shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
+    sampler = EpisodeSampler(store, shape, config.seed)
+    steps = _plan_steps(net, sampler, config, fabric, plan.checkpoint / "plan.json")
+    method = _create(net, config, fabric, steps)
+    watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
+    loop = LoopConfig(
+        steps=steps,
+        seed=config.seed,
+        minutes=None if config.steps else config.minutes,
+        checkpoint_every_s=_CHECKPOINT_EVERY_S,
+    )
+    done = fit(
+        method,
+        sampler,
+        loop,
+        fabric,
+        on_step=watcher.progress,
+        should_stop=watcher.should_stop,
+        checkpoint_path=plan.checkpoint / "training.pt",
+    )
+    if done.stopped:
+        raise AdaptationStopped
+    facts = {
+        "steps": done.steps,
+        "seconds": round(done.seconds, 1),
+        "losses": done.losses,
+        "device": str(fabric.device),
+        "n_scans": len(reader.usable),
+        "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
+        "n_heldout_slices": sum(map(len, plan.heldout.values())),
+    }
+    record = {"kind": "adapt", "config": dataclasses.asdict(config), **facts}
+    write_bundle(folder, describe(info, config, store.domains, record), _weights(method))
+    return folder
+
+
+def describe(
+    parent: BundleInfo, config: AdaptConfig, domains: Sequence[str], record: dict[str, Any]
+) -> BundleInfo:
+    """What the candidate's bundle says of itself."""
+    root = parent.name.removesuffix(" (adapted)")
+    return BundleInfo(
+        name=f"{root} (adapted)",
+        method=config.method,
+        network=parent.network,
+        preprocessing=parent.preprocessing,
+        labels=parent.labels,
+        domains=tuple(dict.fromkeys((*parent.domains, *domains))),
+        parent_id=parent.bundle_id,
+        training=record,
+        licence=parent.licence,
+        card=parent.card,
+    )
+
+
+def _weights(method: Method) -> dict[str, Any]:
+    return method.deployable().state_dict()
+
+
+def _is_bundle(folder: Path) -> bool:
+    try:
+        read_info(folder)
+    except BundleError:
+        return False
+    return True
+
+
+def _items(reader: SiteReader, heldout: Mapping[str, Sequence[int]]) -> Iterator[AnnotatedScan]:
+    for item in reader.usable:
+        scan = reader.read(item)
+        if scan is None:
+            continue
+        hidden = np.zeros(scan.n_slices, dtype=bool)
+        hidden[list(heldout.get(item.scan_id, ()))] = True
+        yield AnnotatedScan(
+            scan=scan,
+            labels=item.labels,
+            annotated_slices=None if item.annotated is None else item.annotated & ~hidden,
+            domain=item.domain,
+            hidden_slices=hidden,
+        )
+
+
+def _marks(annotated: np.ndarray | None) -> np.ndarray:
+    return np.zeros(0, dtype=bool) if annotated is None else annotated
+
+
+def _plan_steps(
+    net: nn.Module, sampler: EpisodeSampler, config: AdaptConfig, fabric: Fabric, path: Path
+) -> int:
+    """How many steps fit into the time; the first run's answer is kept for the others.
+
+    Schedules depend on the number of steps, so it must not change on the way.
+    """
+    if config.steps is not None:
+        return config.steps
+    if path.exists():
+        return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
+    trial = _create(copy.deepcopy(net), config, fabric, MOST_STEPS)
+    step_s = measure_step_s(trial, sampler, fabric)
+    steps = int(_SHARE_OF_TIME * 60 * config.minutes / step_s)
+    steps = min(max(steps, _FEWEST_STEPS), MOST_STEPS)
+    _log.info("a step takes %.0f ms: %d steps", 1000 * step_s, steps)
+    write_json(path, {"steps": steps, "step_s": step_s})
+    return steps
+
+
+def _create(net: nn.Module, config: AdaptConfig, fabric: Fabric, steps: int) -> Method:
+    options = {"learning_rate": config.learning_rate, **config.options}
+    return registry.create(config.method, net, fabric, options, steps)

@@ -1,0 +1,173 @@
+"""Both models on the scans that tell them apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from dgseg.adaptation.gate import GAIN, Evidence
+from dgseg.adaptation.holdout import HeldoutScores, Overlap, mean_dice, structure_names
+from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
+from dgseg.inference.segmenter import SegmentationStopped, Segmenter
+from dgseg.scans.scan import Scan
+from dgseg.scans.schema import LabelSchema
+from dgseg.site.proposals import Proposal, read_proposal, write_proposal
+from dgseg.site.snapshot import SnapshotScan
+
+UNCORRECTED_SCANS = 4
+"""Uncorrected scans in which both models are compared: enough to see a collapse."""
+
+
+class LazySegmenter:
+    """A bundle that is loaded when the first scan needs it.
+
+    Parameters
+    ----------
+    bundle : Path
+    bundle_id : str
+    device, precision : str
+    """
+
+    def __init__(self, bundle: Path, bundle_id: str, device: str, precision: str) -> None:
+        self.bundle_id = bundle_id
+        self._arguments = (bundle, device, precision)
+        self._segmenter: Segmenter | None = None
+
+    def proposal(self, scan: Scan, folder: Path, watcher: Watcher) -> Proposal:
+        """The proposal for a scan: from the folder, where an earlier run left it."""
+        known = read_proposal(folder)
+        if known is not None and known.bundle_id == self.bundle_id:
+            return known
+        if self._segmenter is None:
+            self._segmenter = Segmenter(*self._arguments)
+        try:
+            found = self._segmenter.segment(scan, should_stop=watcher.should_stop)
+        except SegmentationStopped as stop:
+            raise AdaptationStopped from stop
+        proposal = Proposal(
+            labels=found.labels,
+            uncertainty=found.uncertainty,
+            slice_uncertainty=found.slice_uncertainty,
+            bundle_id=self.bundle_id,
+        )
+        write_proposal(folder, proposal)
+        return proposal
+
+    def release(self) -> None:
+        """Let go of the model."""
+        if self._segmenter is not None:
+            self._segmenter.release()
+            self._segmenter = None
+
+
+@dataclass
+class Comparison:
+    """Old and new proposals, scan by scan.
+
+    Attributes
+    ----------
+    heldout : HeldoutScores
+    volume_ratio, agreement
+        As in `Evidence`.
+    proposed : list of str
+        Scans for which the candidate's proposal is in its folder.
+    """
+
+    schema: LabelSchema
+    heldout: HeldoutScores
+    volume_ratio: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    agreement: dict[str, float] = field(default_factory=dict)
+    proposed: list[str] = field(default_factory=list)
+
+    def add_heldout(
+        self, item: SnapshotScan, slices: Sequence[int], old: np.ndarray, new: np.ndarray
+    ) -> None:
+        """Take the held-out slices of a corrected scan."""
+        assert item.labels is not None
+        for index in slices:
+            self.heldout.add(item.scan_id, index, item.labels[index], old[index], new[index])
+
+    def add_uncorrected(self, scan_id: str, old: np.ndarray, new: np.ndarray) -> None:
+        """Take a scan that nobody has corrected."""
+        names = structure_names(self.schema)
+        overlap = Overlap.of(old, new, self.schema.n_classes)
+        self.volume_ratio[scan_id] = {
+            name: float(after / before) if before else None
+            for name, before, after in zip(names, overlap.first, overlap.second, strict=True)
+        }
+        dice = mean_dice(dict(zip(names, overlap.dice(), strict=True)))
+        if dice is not None:
+            self.agreement[scan_id] = dice
+
+    def evidence(self) -> Evidence:
+        """What the gate judges by."""
+        before, after = self.heldout.pooled()
+        gains = [
+            (mean_dice(score.after) or 0.0) - (mean_dice(score.before) or 0.0)
+            for score in self.heldout.slices
+        ]
+        return Evidence(
+            n_heldout=len(self.heldout.slices),
+            before=before,
+            after=after,
+            n_better=sum(gain > GAIN for gain in gains),
+            n_worse=sum(gain < -GAIN for gain in gains),
+            volume_ratio=self.volume_ratio,
+            agreement=self.agreement,
+        )
+
+
+def compare(
+    reader: SiteReader,
+    old: LazySegmenter,
+    new: LazySegmenter,
+    comparison: Comparison,
+    heldout: Mapping[str, Sequence[int]],
+    folders: tuple[Path, Path],
+    watcher: Watcher,
+    *,
+    segment_all: bool,
+) -> None:
+    """Let the candidate propose, and both models where they are compared.
+
+    Parameters
+    ----------
+    folders : tuple of Path
+        For the proposals of the old and of the new model, a folder a scan.
+    segment_all : bool
+        All scans, not only the corrected ones and those that are compared.
+
+    Raises
+    ------
+    AdaptationStopped
+        If the watcher wanted it; proposals that are done are kept.
+    """
+    uncorrected = _spread([s for s in reader.usable if s.labels is None])
+    corrected = [s for s in reader.usable if s.labels is not None]
+    compared = {s.scan_id for s in uncorrected} | set(heldout)
+    todo = [*corrected, *uncorrected]
+    if segment_all:
+        todo += [s for s in reader.usable if s.labels is None and s not in uncorrected]
+    for number, item in enumerate(todo):
+        check_stop(watcher)
+        scan = reader.read(item)
+        if scan is not None:
+            after = new.proposal(scan, folders[1] / item.scan_id, watcher).labels
+            comparison.proposed.append(item.scan_id)
+            if item.scan_id in compared:
+                before = old.proposal(scan, folders[0] / item.scan_id, watcher).labels
+                if item.labels is None:
+                    comparison.add_uncorrected(item.scan_id, before, after)
+                else:
+                    comparison.add_heldout(item, heldout[item.scan_id], before, after)
+        watcher.progress(number + 1, len(todo))
+
+
+def _spread(scans: list[SnapshotScan]) -> list[SnapshotScan]:
+    """A few of them, evenly spread over the list."""
+    n = min(UNCORRECTED_SCANS, len(scans))
+    return [scans[int((i + 0.5) * len(scans) / n)] for i in range(n)]

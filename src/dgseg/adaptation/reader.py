@@ -1,0 +1,83 @@
+"""Reading a site's scans, whatever became of them since they were corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dgseg.adaptation.watcher import Watcher
+from dgseg.errors import AdaptationError, DgsegError, ScanChangedError, ScanError
+from dgseg.scans.scan import Scan
+from dgseg.scans.sources import read
+from dgseg.site.snapshot import SnapshotScan
+
+
+class SiteReader:
+    """Reads scans and passes over those that are gone, changed or empty.
+
+    Parameters
+    ----------
+    scans : sequence of SnapshotScan
+    watcher : Watcher
+        Warned once of every scan that is passed over.
+
+    Attributes
+    ----------
+    unusable : set of str
+        Ids of the scans that were passed over.
+    """
+
+    def __init__(self, scans: Sequence[SnapshotScan], watcher: Watcher) -> None:
+        self.unusable: set[str] = set()
+        self._scans = tuple(scans)
+        self._watcher = watcher
+
+    def check(self) -> None:
+        """Read every scan once.
+
+        Raises
+        ------
+        AdaptationError
+            If not one of them is usable.
+        """
+        usable = 0
+        for index, item in enumerate(self._scans):
+            usable += self.read(item) is not None
+            self._watcher.progress(index + 1, len(self._scans))
+        if not usable:
+            raise AdaptationError(
+                f"Not one of the site's {len(self._scans)} scans can be read.",
+                remedy="Bring the files back to where they were, or add them again.",
+            )
+
+    @property
+    def usable(self) -> tuple[SnapshotScan, ...]:
+        """The scans that were not passed over so far."""
+        return tuple(item for item in self._scans if item.scan_id not in self.unusable)
+
+    def read(self, item: SnapshotScan) -> Scan | None:
+        """The scan; None, after one warning, if it will not do."""
+        if item.scan_id in self.unusable:
+            return None
+        try:
+            return _read(item)
+        except DgsegError as error:
+            self.unusable.add(item.scan_id)
+            self._watcher.warn(error, scan_id=item.scan_id)
+            return None
+
+
+def _read(item: SnapshotScan) -> Scan:
+    scan = read(item.source)
+    if scan.scan_id != item.scan_id:
+        raise ScanChangedError(
+            "The scan is not the one that was added to the site: its file has changed.",
+            remedy="Put the old file back, or add the new one as a scan of its own.",
+            path=item.source.path,
+        )
+    if scan.array.min() == scan.array.max():
+        raise ScanError(
+            "All voxels of the scan have the same value.",
+            remedy="Export the scan again.",
+            path=item.source.path,
+        )
+    return scan

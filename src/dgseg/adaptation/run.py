@@ -1,0 +1,139 @@
+"""An adaptation from the site's corrections to the judgement."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dgseg.adaptation.candidate import Plan, train_candidate
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.gate import Verdict, judge
+from dgseg.adaptation.holdout import HeldoutScores, choose_heldout
+from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
+from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.watcher import Watcher
+from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
+from dgseg.errors import AdaptationError
+from dgseg.site.snapshot import SnapshotScan
+
+
+def adapt(
+    scans: Sequence[SnapshotScan],
+    bundle: Path,
+    config: AdaptConfig,
+    out: Path,
+    watcher: Watcher,
+) -> dict[str, Any]:
+    """Adapt a bundle to a site, and judge the candidate on held-out corrections.
+
+    Every part leaves its results in `out`, so that a call after a stop or a
+    crash takes up the work where it was left.
+
+    Parameters
+    ----------
+    scans : sequence of SnapshotScan
+        The site's scans, corrected or not. Without any correction only a
+        method that learns from unlabelled slices can do something, and
+        nothing can be said about the outcome.
+    bundle : Path
+        The bundle in use.
+    config : AdaptConfig
+    out : Path
+        For ``checkpoint/``, ``bundle/`` and ``proposals/<scan_id>/``.
+    watcher : Watcher
+
+    Returns
+    -------
+    dict
+        As JSON can hold it: ``bundle`` (a folder in `out`), ``verdict``,
+        ``holdout`` (by slice), ``dice_before`` and ``dice_after`` (means over
+        the structures; by structure in ``verdict["numbers"]``), ``steps``,
+        ``seconds``, and which scans were ``proposed`` and ``skipped``.
+
+    Raises
+    ------
+    AdaptationError
+        If there is nothing to adapt to.
+    DgsegError
+        As the bundle, the device or the training has it.
+    AdaptationStopped
+        If the watcher wanted it.
+    """
+    start = time.monotonic()
+    watcher.phase("preparing", "Reading the scans.")
+    if not scans:
+        raise AdaptationError("The site has no scans.", remedy="Add some scans first.")
+    parent = read_info(bundle)
+    reader = SiteReader(scans, watcher)
+    reader.check()
+    heldout = choose_heldout(_corrected(reader), config.holdout_every)
+    plan = Plan(heldout, out / "checkpoint")
+    candidate = train_candidate(reader, bundle, config, plan, watcher)
+    info = read_info(candidate)
+    comparison = Comparison(parent.labels, HeldoutScores(parent.labels))
+    watcher.phase("segmenting", "Segmenting with the candidate.")
+    old, new = (
+        LazySegmenter(folder, what.bundle_id, config.device, config.precision)
+        for folder, what in ((bundle, parent), (candidate, info))
+    )
+    folders = (plan.checkpoint / "before", out / "proposals")
+    try:
+        compare(
+            reader,
+            old,
+            new,
+            comparison,
+            heldout,
+            folders,
+            watcher,
+            segment_all=config.segment_all,
+        )
+    finally:
+        old.release()
+        new.release()
+    watcher.phase("judging", "Comparing the candidate with the model in use.")
+    verdict = judge(comparison.evidence())
+    _publish(candidate, info, verdict, out / "bundle")
+    watcher.metrics(verdict.numbers)
+    return _result(info, verdict, comparison, reader, time.monotonic() - start)
+
+
+def _corrected(reader: SiteReader) -> dict[str, list[int]]:
+    return {
+        item.scan_id: [int(i) for i in item.annotated.nonzero()[0]]
+        for item in reader.usable
+        if item.annotated is not None
+    }
+
+
+def _publish(candidate: Path, info: BundleInfo, verdict: Verdict, folder: Path) -> None:
+    """The candidate with its scores: the same bundle, now where others look for it."""
+    metrics = {"gate": dataclasses.asdict(verdict)}
+    scored = info.model_copy(update={"metrics": metrics})
+    write_bundle(folder, scored, read_weights(candidate, info))
+
+
+def _result(
+    info: BundleInfo,
+    verdict: Verdict,
+    comparison: Comparison,
+    reader: SiteReader,
+    seconds: float,
+) -> dict[str, Any]:
+    return {
+        "kind": "adapt",
+        "bundle": "bundle",
+        "bundle_id": info.bundle_id,
+        "parent_id": info.parent_id,
+        "verdict": dataclasses.asdict(verdict),
+        "holdout": [dataclasses.asdict(score) for score in comparison.heldout.slices],
+        "dice_before": verdict.numbers["dice_before"],
+        "dice_after": verdict.numbers["dice_after"],
+        "steps": info.training["steps"],
+        "seconds": round(seconds, 1),
+        "proposed": comparison.proposed,
+        "skipped": sorted(reader.unusable),
+    }

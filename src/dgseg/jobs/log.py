@@ -1,0 +1,44 @@
+"""The log of a job: JSON lines from which paths and names are struck out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from types import TracebackType
+
+from dgseg.redaction import JsonLines, Redactor
+
+
+class JobLog:
+    """Sends all logging of this process, and warnings, to one file while it is open.
+
+    Parameters
+    ----------
+    path : Path
+        Appended to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.redactor = Redactor()
+        self._handler = logging.FileHandler(path, encoding="utf-8")
+        self._handler.setFormatter(JsonLines(self.redactor))
+
+    def __enter__(self) -> JobLog:
+        root = logging.getLogger()
+        self._level = root.level
+        root.addHandler(self._handler)
+        root.setLevel(logging.INFO)
+        logging.captureWarnings(True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        logging.captureWarnings(False)
+        root = logging.getLogger()
+        root.removeHandler(self._handler)
+        root.setLevel(self._level)
+        self._handler.close()

@@ -1,0 +1,93 @@
+"""The one model that the worker keeps loaded."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from dgseg.bundles.bundle import read_info
+from dgseg.devices import find_device
+from dgseg.inference.segmenter import Segmenter
+from dgseg.scans.sources import read
+from dgseg.site.proposals import Proposal, write_proposal
+from dgseg.worker.protocol import Predict, PredictResult, Stage
+
+Report = Callable[[float, Stage], None]
+
+
+class Model:
+    """Loads a bundle when a scan asks for it, and keeps it until another one is due.
+
+    Parameters
+    ----------
+    device, precision : str
+        As `Segmenter` takes them.
+    """
+
+    def __init__(self, device: str = "auto", precision: str = "auto") -> None:
+        self._device = device
+        self._precision = precision
+        self._key: tuple[Path, str, str] | None = None
+        self._segmenter: Segmenter | None = None
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a bundle is in memory."""
+        return self._segmenter is not None
+
+    def predict(
+        self, request: Predict, report: Report, should_stop: Callable[[], bool]
+    ) -> PredictResult:
+        """Segment one scan and write the proposal.
+
+        Raises
+        ------
+        DgsegError
+            For a scan, a bundle, a device or a disk that will not do.
+        SegmentationStopped
+            If `should_stop` said so.
+        """
+        start = time.monotonic()
+        report(0.0, "reading")
+        scan = read(request.source)
+        report(0.0, "loading")
+        segmenter = self._load(request.bundle)
+        found = segmenter.segment(
+            scan, progress=lambda done: report(done, "segmenting"), should_stop=should_stop
+        )
+        report(1.0, "writing")
+        proposal = Proposal(
+            labels=found.labels,
+            uncertainty=found.uncertainty,
+            slice_uncertainty=found.slice_uncertainty,
+            bundle_id=segmenter.info.bundle_id,
+        )
+        write_proposal(request.out, proposal)
+        return PredictResult(
+            scan_id=scan.scan_id,
+            bundle_id=segmenter.info.bundle_id,
+            out=request.out,
+            seconds=time.monotonic() - start,
+            device=str(find_device(self._device)),
+            warnings=found.warnings,
+        )
+
+    def release(self) -> None:
+        """Let go of the model and its memory."""
+        if self._segmenter is not None:
+            self._segmenter.release()
+        self._segmenter = self._key = None
+        gc.collect()
+
+    def _load(self, folder: Path) -> Segmenter:
+        # The description is read each time, for an accepted candidate may have
+        # taken the place of the bundle that is loaded.
+        info = read_info(folder)
+        key = (folder, info.bundle_id, info.weights_sha256)
+        if self._segmenter is None or key != self._key:
+            self.release()
+            self._segmenter = Segmenter(folder, self._device, self._precision)
+            self._key = key
+        return self._segmenter
