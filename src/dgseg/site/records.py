@@ -1,0 +1,128 @@
+"""What a site workspace knows of its scans and its models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dgseg.scans.scan import ScanSource
+from dgseg.scans.schema import LabelSchema
+
+SCHEMA_VERSION = 1
+"""Version of the workspace's files that this version of dgseg writes."""
+
+ScanId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+
+
+def utc_now() -> str:
+    """The time: UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class ScanState:
+    """How far the work on one scan has come.
+
+    Attributes
+    ----------
+    kind : {'new', 'segmented', 'corrected', 'reviewed'}
+        ``'segmented'``: the accepted bundle has proposed labels;
+        ``'corrected'``: a person changed or confirmed slices;
+        ``'reviewed'``: a person said that the scan is done.
+    n_corrected : int
+        Slices that a person changed or confirmed.
+    """
+
+    kind: Literal["new", "segmented", "corrected", "reviewed"]
+    n_corrected: int = 0
+
+
+@dataclass(frozen=True)
+class ScanRecord:
+    """One scan of a site.
+
+    Attributes
+    ----------
+    scan_id : str
+        Twelve hexadecimal digits over its content.
+    source : ScanSource
+        Where it is read from; private, for it holds a path.
+    added : str
+        ISO 8601, UTC.
+    state : ScanState
+        How far the work has come.
+    shape : tuple of int
+        Slices, rows and columns.
+    """
+
+    scan_id: str
+    source: ScanSource
+    added: str
+    state: ScanState
+    shape: tuple[int, int, int]
+
+
+class HistoryEntry(BaseModel):
+    """One change of the accepted bundle.
+
+    Attributes
+    ----------
+    bundle_id : str
+        The bundle that became the accepted one.
+    parent_id : str or None
+        The bundle that it was fine-tuned from.
+    time : str
+        ISO 8601, UTC.
+    action : {'initial', 'accepted', 'rolled-back'}
+        What happened.
+    note : str
+        The gate's sentence, or which bundle was left.
+    numbers : dict
+        The gate's numbers.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    bundle_id: BundleId
+    parent_id: str | None = None
+    time: str = Field(default_factory=utc_now)
+    action: Literal["initial", "accepted", "rolled-back"]
+    note: str = ""
+    numbers: dict[str, Any] = {}
+
+
+class SiteFile(BaseModel):
+    """Content of ``site.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    name: str
+    labels: LabelSchema
+    accepted: BundleId
+    created: str = Field(default_factory=utc_now)
+
+
+class IndexEntry(BaseModel):
+    """One scan in ``scans.json``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scan_id: ScanId
+    source: ScanSource
+    shape: tuple[int, int, int]
+    added: str = Field(default_factory=utc_now)
+    reviewed: bool = False
+
+
+class IndexFile(BaseModel):
+    """Content of ``scans.json``, the only file of a workspace that holds paths."""
+
+    model_config = ConfigDict(frozen=True)
+
+    schema_version: int = SCHEMA_VERSION
+    scans: tuple[IndexEntry, ...] = ()
