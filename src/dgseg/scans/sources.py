@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from dgseg.errors import ScanError
-from dgseg.scans import dicom, nifti
+from dgseg.scans import dicom, memory, nifti
 from dgseg.scans.bids import bids_images, is_bids
 from dgseg.scans.found import MOST_FRAMES, Found, natural_key
 from dgseg.scans.nifti_file import is_nifti, stem_of
@@ -77,10 +77,7 @@ def read(source: ScanSource) -> Scan:
     elif source.kind == "dicom":
         scan = dicom.read_series(source)
     else:
-        raise ScanError(
-            "This scan was made in memory, so it cannot be read again.",
-            remedy="Save it as a NIfTI file first.",
-        )
+        scan = memory.read_memory(source)
     titled = scan.source.model_copy(update={"title": source.title or scan.source.title})
     return dataclasses.replace(scan, source=titled)
 
