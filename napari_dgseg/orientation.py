@@ -23,6 +23,7 @@ _EDGES = {
 """Our names of the edges, and napari's."""
 
 _COLOUR = "#ffd866"
+_BEHIND = "#202020b0"
 _FONT_SIZE = 15
 
 
@@ -78,7 +79,7 @@ class OrientationLetters:
             viewer.dims.events.order,
             viewer.dims.events.ndim,
             viewer.dims.events.ndisplay,
-            viewer.camera.events.orientation,
+            _camera(viewer).events.orientation,
         )
         for event in self._sources:
             event.connect(self._update)
@@ -113,7 +114,7 @@ class OrientationLetters:
         hidden = self._geometry is None or not self._visible
         if hidden or dims.ndisplay != 2 or min(axes) < 0:
             return {}
-        vertical, horizontal = self._viewer.camera.orientation2d
+        vertical, horizontal = _camera(self._viewer).orientation2d
         towards = (str(vertical), str(horizontal))
         return edge_letters(self._geometry, (axes[0], axes[1]), towards)
 
@@ -128,6 +129,11 @@ class OrientationLetters:
         self._canvas.show(self.letters)
 
 
+def _camera(viewer: Any) -> Any:
+    """The camera, which moved to the scene in napari 0.9."""
+    return getattr(viewer, "scene", viewer).camera
+
+
 class _Edges:
     """One text at the middle of each edge (napari 0.9 and later)."""
 
@@ -137,7 +143,12 @@ class _Edges:
         self._overlays = viewer.canvas.overlays
         for edge, position in _EDGES.items():
             self._overlays[f"dgseg_{edge}"] = TextOverlay(
-                position=position, color=_COLOUR, font_size=_FONT_SIZE, visible=False
+                position=position,
+                color=_COLOUR,
+                box=True,
+                box_color=_BEHIND,
+                font_size=_FONT_SIZE,
+                visible=False,
             )
 
     def show(self, letters: dict[str, str]) -> None:

@@ -106,7 +106,7 @@ class Shortcuts:
         grid.setHorizontalSpacing(18)
         grid.setColumnStretch(1, 1)
         for row, (key, text) in enumerate(self.rows()):
-            shown = QLabel(QKeySequence(key).toString(QKeySequence.SequenceFormat.NativeText))
+            shown = QLabel(_sequence(key).toString(QKeySequence.SequenceFormat.NativeText))
             shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             font = shown.font()
             font.setBold(True)
@@ -163,10 +163,15 @@ def _binding(key: str) -> Any:
 
 
 def _normal(key: str) -> str:
-    """One spelling for each key, as Qt writes it, whatever the order of modifiers."""
+    """One spelling for each key, whatever the order of its modifiers."""
+    return _sequence(key).toString(QKeySequence.SequenceFormat.PortableText)
+
+
+def _sequence(key: str) -> QKeySequence:
+    """A key in napari's spelling, for Qt."""
     spelled = key.replace("Control", "Ctrl").replace("PageDown", "PgDown")
     spelled = spelled.replace("PageUp", "PgUp").replace("Delete", "Del")
-    return QKeySequence(spelled).toString(QKeySequence.SequenceFormat.PortableText)
+    return QKeySequence(spelled)
 
 
 def _handler(callback: Callable[[], object]) -> Callable[[object], None]:

@@ -70,7 +70,7 @@ def test_rolled_and_transposed_axes(viewer_model, letters):
 
 
 def test_a_flipped_camera_flips_the_letters(viewer_model, letters):
-    viewer_model.camera.orientation2d = ("up", "left")
+    getattr(viewer_model, "scene", viewer_model).camera.orientation2d = ("up", "left")
     assert letters.letters == {"top": "P", "bottom": "A", "left": "L", "right": "R"}
 
 

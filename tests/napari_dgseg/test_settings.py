@@ -22,13 +22,7 @@ def in_napari(request):
     if not hasattr(__import__("napari.settings").settings, "get_plugin_settings"):
         pytest.skip("plugin settings came with napari 0.9")
     request.getfixturevalue("plugin_settings")
-    manager = request.getfixturevalue("npe2pm")
-    from importlib import resources
-
-    from npe2 import PluginManifest
-
-    path = resources.files("napari_dgseg").joinpath("napari.yaml")
-    manager.register(PluginManifest.from_file(str(path)))
+    request.getfixturevalue("plugin")
 
 
 @pytest.fixture(params=["in_a_file", "in_napari"])
