@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import lru_cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +20,8 @@ ANATOMIES: MappingProxyType[str, Anatomy] = MappingProxyType(
 
 SCANS_PER_SITE = 6
 """Scans of each made-up centre."""
+
+_SEED = 0
 
 _LICENCE = "BSD-3-Clause (generated)"
 
@@ -56,25 +57,26 @@ def entries(name: str) -> tuple[Entry, ...]:
     tuple of Entry
         The same at every call: seeds are fixed.
     """
-    from dgseg.scans.synthetic.site import TRAINING_SCANNERS
+    from dgseg.scans.synthetic.site import SCANNERS, TRAINING_SCANNERS
 
+    anatomy = ANATOMIES[name]
     found = []
-    for seed, scanner in enumerate(TRAINING_SCANNERS):
+    for scanner in TRAINING_SCANNERS[anatomy]:
+        domain = SCANNERS[scanner].domain
         for index in range(SCANS_PER_SITE):
-            subject = f"{scanner}-{index + 1:02d}"
-            source = ScanSource(kind="memory", path=Path(f"{name}-{subject}"), title=subject)
-            load = partial(_load, ANATOMIES[name], scanner, seed, index, subject)
-            found.append(Entry(f"synthetic-{scanner}", subject, source, True, load))
+            title = f"{domain}-{index}"
+            source = ScanSource(kind="memory", path=Path(title), title=title)
+            load = partial(_load, anatomy, scanner, index)
+            found.append(Entry(domain, f"{scanner}-{index:02d}", source, True, load))
     return tuple(found)
 
 
 @lru_cache(maxsize=2)
-def _site(anatomy: Anatomy, scanner: str, seed: int) -> tuple[AnnotatedScan, ...]:
+def _site(anatomy: Anatomy, scanner: str) -> tuple[AnnotatedScan, ...]:
     from dgseg.scans.synthetic.site import make_site
 
-    return tuple(make_site(anatomy, scanner, SCANS_PER_SITE, seed))
+    return tuple(make_site(anatomy, scanner, SCANS_PER_SITE, _SEED))
 
 
-def _load(anatomy: Anatomy, scanner: str, seed: int, index: int, subject: str) -> AnnotatedScan:
-    made = _site(anatomy, scanner, seed)[index]
-    return dataclasses.replace(made, domain=f"synthetic-{scanner}", subject=subject)
+def _load(anatomy: Anatomy, scanner: str, index: int) -> AnnotatedScan:
+    return _site(anatomy, scanner)[index]
