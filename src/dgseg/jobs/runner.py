@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -95,6 +96,7 @@ def _work(kind: str, context: JobContext, events: EventWriter) -> RunState:
         result: dict[str, Any] = work.run(context.folder.spec, context)
         write_json(context.folder.path / "result.json", result)
         events.write("result", message="The result is there.")
+        shutil.rmtree(context.folder.checkpoint, ignore_errors=True)
     except JobStopped:
         return "stopped"
     except DgsegError as error:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import sys
+from io import FileIO
 
 from dgseg.redaction import JsonLines, Redactor
 from dgseg.worker.server import Server
@@ -14,8 +15,8 @@ from dgseg.worker.server import Server
 def main() -> None:
     """Keep standard output for replies, send everything else to standard error, serve."""
     options = _parser().parse_args()
-    replies = os.fdopen(os.dup(1), "wb")
-    requests = os.fdopen(os.dup(0), "rb", buffering=0)
+    replies = FileIO(os.dup(1), "w")
+    requests = FileIO(os.dup(0), "r")
     # What libraries print, from Python or from C, must not break a reply.
     os.dup2(2, 1)
     sys.stdout = sys.stderr

@@ -13,7 +13,8 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from io import FileIO
+from typing import TYPE_CHECKING
 
 import dgseg
 from dgseg.errors import DgsegError
@@ -59,11 +60,10 @@ class Server:
 
     Parameters
     ----------
-    requests : BinaryIO
+    requests, replies : FileIO
         Unbuffered: a thread that waits in a buffered one cannot be left alone
-        when the program ends.
-    replies : BinaryIO
-        Written to line by line.
+        when the program ends, and what a client that is gone did not take must
+        not be written once more.
     device, precision : str
         Where and how to segment.
     idle_s : float
@@ -72,8 +72,8 @@ class Server:
 
     def __init__(
         self,
-        requests: BinaryIO,
-        replies: BinaryIO,
+        requests: FileIO,
+        replies: FileIO,
         *,
         device: str = "auto",
         precision: str = "auto",
@@ -181,10 +181,11 @@ class Server:
         self._send(_error(number, error))
 
     def _send(self, reply: Reply) -> None:
+        line = memoryview(encode(reply))
         with self._lock:
             try:
-                self._replies.write(encode(reply))
-                self._replies.flush()
+                while line:
+                    line = line[self._replies.write(line) :]
             except OSError:
                 self._client_is_gone.set()
 
@@ -206,7 +207,7 @@ class _Reporter:
         self._server._send(Progress(id=self._number, fraction=fraction, stage=stage))
 
 
-def _lines(stream: BinaryIO) -> Iterator[bytes]:
+def _lines(stream: FileIO) -> Iterator[bytes]:
     rest = b""
     while chunk := stream.read(_CHUNK_BYTES):
         *lines, rest = (rest + chunk).split(b"\n")

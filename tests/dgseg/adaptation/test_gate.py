@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgseg.adaptation.gate import Evidence, judge
+
+RISE = ({"GM": 0.70, "WM": 0.80}, {"GM": 0.80, "WM": 0.86})
+
+
+def evidence(before, after, *, n=4, ratios=None, agreement=None) -> Evidence:
+    return Evidence(
+        n_heldout=n,
+        before=before,
+        after=after,
+        volume_ratio=ratios or {},
+        agreement=agreement or {},
+    )
+
+
+def test_a_clear_rise_is_green_and_says_the_numbers():
+    verdict = judge(evidence(*RISE, ratios={"a": {"GM": 1.1, "WM": 0.95}}))
+    assert (verdict.colour, verdict.accept) == ("green", True)
+    assert "4 held-out slices" in verdict.sentence
+    assert "from 0.75 to 0.83" in verdict.sentence
+    assert "GM 0.70 to 0.80" in verdict.sentence
+    assert "GM +10 %, WM -5 %" in verdict.sentence
+    assert verdict.numbers["dice_after"] == pytest.approx(0.83)
+
+
+def test_one_held_out_slice_is_an_anecdote():
+    verdict = judge(evidence(*RISE, n=1))
+    assert (verdict.colour, verdict.accept) == ("amber", False)
+    assert "1 held-out slice cannot settle it" in verdict.sentence
+
+
+def test_one_held_out_slice_does_not_condemn_either():
+    assert judge(evidence(*reversed(RISE), n=1)).colour == "amber"
+
+
+def test_without_held_out_slices_it_says_that_nobody_can_tell():
+    nothing = {"GM": None, "WM": None}
+    verdict = judge(evidence(nothing, nothing, n=0))
+    assert (verdict.colour, verdict.accept) == ("amber", False)
+    assert "nobody can tell" in verdict.sentence
+
+
+def test_a_fall_of_the_mean_is_red():
+    verdict = judge(evidence(*reversed(RISE)))
+    assert (verdict.colour, verdict.accept) == ("red", False)
+    assert "keep the old one" in verdict.sentence
+
+
+def test_one_structure_that_falls_far_is_red_though_the_mean_rises():
+    verdict = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.8}))
+    assert verdict.colour == "red"
+    assert "worse on WM" in verdict.sentence
+
+
+def test_one_structure_that_falls_a_little_is_amber():
+    verdict = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.87}))
+    assert verdict.colour == "amber"
+    assert "Look at WM" in verdict.sentence
+
+
+def test_no_change_is_amber():
+    verdict = judge(evidence(RISE[0], RISE[0]))
+    assert (verdict.colour, verdict.accept) == ("amber", False)
+    assert "no clear difference" in verdict.sentence
+
+
+def test_a_structure_that_vanishes_elsewhere_is_red_whatever_the_dice():
+    ratios = {"a": {"GM": 0.0, "WM": 1.0}, "b": {"GM": 0.05, "WM": 1.0}, "c": {"GM": 1.0}}
+    verdict = judge(evidence(*RISE, ratios=ratios))
+    assert verdict.colour == "red"
+    assert "GM vanished" in verdict.sentence
+
+
+def test_a_structure_that_was_never_there_cannot_vanish():
+    ratios = {"a": {"GM": None, "WM": 1.0}}
+    assert judge(evidence(*RISE, ratios=ratios)).colour == "green"
+
+
+def test_volumes_that_change_much_must_be_looked_at():
+    verdict = judge(evidence(*RISE, ratios={"a": {"GM": 3.0, "WM": 1.0}}))
+    assert verdict.colour == "amber"
+    assert "GM +200 %" in verdict.sentence
+
+
+def test_little_agreement_must_be_looked_at():
+    verdict = judge(evidence(*RISE, agreement={"a": 0.2, "b": 0.3}))
+    assert verdict.colour == "amber"
+    assert "Dice 0.25" in verdict.sentence
+
+
+share = st.one_of(st.none(), st.floats(0, 1))
+scores = st.fixed_dictionaries({"GM": share, "WM": share})
+
+
+@given(
+    before=scores,
+    after=scores,
+    n=st.integers(0, 9),
+    ratios=st.dictionaries(
+        st.text("ab", min_size=1, max_size=2),
+        st.fixed_dictionaries({"GM": st.one_of(st.none(), st.floats(0, 9))}),
+    ),
+    agreement=st.dictionaries(st.text("ab", min_size=1, max_size=2), st.floats(0, 1)),
+)
+def test_any_evidence_has_a_verdict_that_json_can_hold(before, after, n, ratios, agreement):
+    known = {name for name in before if before[name] is not None and after[name] is not None}
+    before = {name: before[name] if name in known else None for name in before}
+    after = {name: after[name] if name in known else None for name in after}
+    verdict = judge(evidence(before, after, n=n, ratios=ratios, agreement=agreement))
+    assert verdict.accept == (verdict.colour == "green")
+    assert verdict.sentence.endswith(".") or verdict.sentence.endswith("eye.")
+    json.dumps(verdict.numbers, allow_nan=False)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dgseg.adaptation.holdout import HeldoutScores, Overlap, choose_heldout
+from dgseg.scans.schema import SPINAL_GM, Label, LabelSchema
+
+corrected = st.dictionaries(
+    st.text("0123456789abcdef", min_size=12, max_size=12),
+    st.lists(st.integers(0, 40), unique=True),
+    max_size=8,
+)
+
+
+@given(corrected=corrected, every=st.integers(0, 9))
+def test_held_out_slices_are_corrected_ones_and_leave_some_to_learn_from(corrected, every):
+    heldout = choose_heldout(corrected, every)
+    n_all = sum(map(len, corrected.values()))
+    n_out = sum(map(len, heldout.values()))
+    assert all(set(heldout[scan]) <= set(corrected[scan]) for scan in heldout)
+    assert n_out == sum(len(set(indices)) for indices in heldout.values())
+    assert all(heldout.values())
+    if every == 0 or n_all < 3:
+        assert n_out == 0
+    else:
+        assert 1 <= n_out < n_all
+    assert heldout == choose_heldout(corrected, every)
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, 0), (3, 1), (4, 1), (6, 2), (8, 2), (40, 10)])
+def test_one_in_four_is_held_out(n, expected):
+    heldout = choose_heldout({"a": range(n)}, 4)
+    assert sum(map(len, heldout.values())) == expected
+
+
+def test_held_out_slices_are_spread_over_the_scans():
+    heldout = choose_heldout({name: range(4) for name in "abcd"}, 4)
+    assert set(heldout) == set("abcd")
+
+
+def brute_force_dice(a, b, value):
+    both = sum(x == y == value for x, y in zip(a.flat, b.flat, strict=True))
+    sizes = sum(x == value for x in a.flat) + sum(y == value for y in b.flat)
+    return 2 * both / sizes if sizes else None
+
+
+def test_dice_is_that_of_counting_voxels_one_by_one(rng):
+    a, b = rng.integers(0, 3, (2, 3, 7, 5)).astype(np.uint8)
+    dice = Overlap.of(a, b, 4).dice()
+    assert dice == pytest.approx([brute_force_dice(a, b, v) for v in (1, 2, 3)])
+    assert dice[2] is None
+
+
+def test_overlaps_add_up_to_the_overlap_of_all(rng):
+    a, b = rng.integers(0, 3, (2, 6, 7, 5)).astype(np.uint8)
+    parts = [Overlap.of(a[i], b[i], 3) for i in range(6)]
+    assert Overlap.sum(parts, 3).dice() == Overlap.of(a, b, 3).dice()
+
+
+def test_an_empty_structure_counts_for_the_model_that_leaves_it_out():
+    truth = np.zeros((4, 4), np.uint8)
+    truth[0] = 2
+    painted = truth.copy()
+    painted[3] = 1
+    scores = HeldoutScores(SPINAL_GM)
+    scores.add("a" * 12, 5, truth, painted, truth)
+    assert scores.slices[0].before == {"GM": 0.0, "WM": 1.0}
+    assert scores.slices[0].after == {"GM": 1.0, "WM": 1.0}
+    assert scores.pooled() == (scores.slices[0].before, scores.slices[0].after)
+
+
+def test_a_structure_that_is_nowhere_tells_nothing():
+    truth = np.zeros((4, 4), np.uint8)
+    truth[0] = 2
+    scores = HeldoutScores(SPINAL_GM)
+    scores.add("a" * 12, 5, truth, truth, truth)
+    assert scores.pooled()[0] == {"GM": None, "WM": 1.0}
+
+
+def test_structures_with_the_same_initials_keep_their_names():
+    labels = [
+        Label(value=i + 1, name=name, color="#000000")
+        for i, name in enumerate(["left lung", "left lobe"])
+    ]
+    scores = HeldoutScores(LabelSchema(name="lungs", labels=tuple(labels)))
+    assert set(scores.pooled()[0]) == {"left lung", "left lobe"}
