@@ -1,0 +1,76 @@
+"""All parts behind one dock, made together and closed together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_dgseg import settings
+from napari_dgseg.adapting import Adapting
+from napari_dgseg.compare import Comparison
+from napari_dgseg.correcting import Correcting
+from napari_dgseg.exporting import Exporting
+from napari_dgseg.orientation import OrientationLetters
+from napari_dgseg.processes import JobWatcher, WorkerClient
+from napari_dgseg.segmenting import Segmenting
+from napari_dgseg.session import OpenScan, SiteSession
+from napari_dgseg.stage import Stage
+from napari_dgseg.tasks import TaskRunner
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+
+class Household:
+    """The presenters of a dock with the threads, processes and layers they need.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        napari's.
+    worker : WorkerClient, optional
+        The warm process; one of its own by default.
+    """
+
+    def __init__(self, viewer: ViewerModel, *, worker: WorkerClient | None = None) -> None:
+        self.runner = TaskRunner()
+        self.worker = worker or WorkerClient()
+        self.watcher = JobWatcher()
+        self.session = SiteSession(self.runner)
+        self.segmenting = Segmenting(self.session, self.worker)
+        self.correcting = Correcting(self.session)
+        self.stage = Stage(viewer, self.session, self.correcting)
+        self.adapting = Adapting(self.session, self.worker, self.watcher)
+        self.comparison = Comparison(self.session, self.stage, self.adapting)
+        self.exporting = Exporting(self.session)
+        self.letters = OrientationLetters(viewer)
+        self.letters.visible = bool(settings.get("view.letters"))
+        self.watcher.told.connect(self.adapting.take_events)
+        self.watcher.state_changed.connect(self._on_job_state)
+        self.session.scan_opened.connect(self._on_opened)
+        self.session.scan_closed.connect(self._on_closed)
+        self.is_open = True
+
+    def close(self) -> None:
+        """Save every stroke and end what is ours; a running job goes on."""
+        if not self.is_open:
+            return
+        self.is_open = False
+        self.watcher.unfollow()
+        self.stage.flush()
+        self.session.close_workspace()
+        self.stage.close()
+        self.letters.close()
+        self.runner.close()
+        self.worker.close()
+
+    def _on_job_state(self, state: str) -> None:
+        if state == "running":
+            # The job needs the memory of the device more than the next question does.
+            self.worker.release()
+        self.adapting.take_state(state)
+
+    def _on_opened(self, opened: OpenScan) -> None:
+        self.letters.geometry = opened.scan.geometry
+
+    def _on_closed(self) -> None:
+        self.letters.geometry = None

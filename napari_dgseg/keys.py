@@ -1,0 +1,46 @@
+"""What the keys of the dock do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_dgseg.shortcuts import KEYS, Action, label_key
+from napari_dgseg.stage import Role
+
+if TYPE_CHECKING:
+    from napari_dgseg.dock import SiteAdaptationDock
+
+
+def actions_of(dock: SiteAdaptationDock) -> list[Action]:
+    """The actions of a dock, as `napari_dgseg.shortcuts.Shortcuts` binds them."""
+    correct, stage = dock.correct, dock.parts.stage
+
+    def toggle(role: Role) -> None:
+        stage.set_visible(role, not stage.is_visible(role))
+
+    def move(by: int) -> None:
+        stage.go_to(min(max(stage.slice_index + by, 0), max(stage.n_slices - 1, 0)))
+
+    named = {
+        "next_uncertain": ("go to the least certain slice", correct.next_slice),
+        "confirm_slice": ("confirm the slice as right", correct.confirm_slice),
+        "withdraw_slice": ("withdraw the slice's correction", correct.withdraw_slice),
+        "toggle_proposal": ("show or hide the proposal", lambda: toggle("proposal")),
+        "toggle_corrections": ("show or hide the corrections", lambda: toggle("corrections")),
+        "toggle_uncertainty": ("show or hide the uncertainty", lambda: toggle("uncertainty")),
+        "next_slice": ("next slice", lambda: move(1)),
+        "previous_slice": ("slice before", lambda: move(-1)),
+        "help": ("this list", dock.show_keys),
+    }
+    labels = [
+        Action(label_key(value), f"paint structure {value}", _picker(dock, value))
+        for value in range(1, 6)
+    ]
+    return [Action(KEYS[name], text, call) for name, (text, call) in named.items()] + labels
+
+
+def _picker(dock: SiteAdaptationDock, value: int):
+    def pick() -> None:
+        dock.correct.pick_label(value)
+
+    return pick

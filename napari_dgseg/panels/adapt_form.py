@@ -1,0 +1,172 @@
+"""What a person chooses before an adaptation."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
+
+from dgseg.adaptation.config import AdaptConfig
+from napari_dgseg import settings
+from napari_dgseg.adapting import Adapting
+from napari_dgseg.widgets import allow, button, column, label, row
+
+_GIB = 1 << 30
+
+
+class AdaptForm(QWidget):
+    """Method, budget, device, and what is held out; all defaults come from `AdaptConfig`."""
+
+    def __init__(self, adapting: Adapting) -> None:
+        super().__init__()
+        self._adapting = adapting
+        self._default = AdaptConfig()
+        self.method = QComboBox()
+        self.method.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.when = label(tone="muted", role="small")
+        self.budget = QDoubleSpinBox()
+        self.unit = QComboBox()
+        self.unit.addItems(["minutes", "steps"])
+        self.device = QComboBox()
+        self.device.setSizeAdjustPolicy(self.method.sizeAdjustPolicy())
+        self.holdout = QSpinBox()
+        self.more = QToolButton()
+        self.plan = label(tone="muted", role="small")
+        self.start = button(
+            "Adapt to this site", "Fine-tune the model in the background", primary=True
+        )
+        self._more = QWidget()
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        grid = QGridLayout()
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(5)
+        grid.setColumnStretch(1, 1)
+        grid.addWidget(label("Method", wrap=False), 0, 0)
+        grid.addWidget(self.method, 0, 1)
+        grid.addWidget(self.when, 1, 1)
+        grid.addWidget(label("Budget", wrap=False), 2, 0)
+        grid.addLayout(row(self.budget, self.unit), 2, 1)
+        grid.addWidget(label("Device", wrap=False), 3, 0)
+        grid.addWidget(self.device, 3, 1)
+        self.holdout.setRange(0, 20)
+        self.holdout.setSpecialValueText("none")
+        self.holdout.setPrefix("1 in ")
+        self.holdout.setToolTip(
+            "Of so many corrected slices one is kept from the training,\n"
+            "to judge the new model by. None: no judgement."
+        )
+        more = QGridLayout(self._more)
+        more.setContentsMargins(0, 0, 0, 0)
+        more.addWidget(label("Held out", wrap=False), 0, 0)
+        more.addWidget(self.holdout, 0, 1)
+        more.addWidget(label("of the corrected slices", tone="muted", wrap=False), 0, 2)
+        more.setColumnStretch(2, 1)
+        self._more.hide()
+        self.more.setText("▸ Advanced")
+        self.more.setCheckable(True)
+        layout = column(self)
+        layout.addLayout(grid)
+        layout.addLayout(row(self.more, 1))
+        layout.addWidget(self._more)
+        layout.addWidget(self.plan)
+        layout.addWidget(self.start)
+
+    def _connect(self) -> None:
+        self.unit.currentTextChanged.connect(self._set_unit)
+        self.more.toggled.connect(self._show_more)
+        self.method.currentIndexChanged.connect(self._show_when)
+        self.start.clicked.connect(self._start)
+        self._adapting.choices_changed.connect(self.show_choices)
+        self._set_unit("minutes")
+        self.holdout.setValue(int(settings.get("adaptation.holdout_every")))
+        self.show_choices()
+
+    @property
+    def config(self) -> AdaptConfig:
+        """What was chosen."""
+        in_steps = self.unit.currentText() == "steps"
+        precision = str(settings.get("compute.precision"))
+        return AdaptConfig(
+            method=self.method.currentData() or self._default.method,
+            minutes=self._default.minutes if in_steps else self.budget.value(),
+            steps=int(self.budget.value()) if in_steps else None,
+            device=self.device.currentData() or self._default.device,
+            precision="fp32" if precision == "32" else precision,  # type: ignore[arg-type]
+            holdout_every=self.holdout.value(),
+        )
+
+    def show_choices(self) -> None:
+        """Show the methods and devices that are known by now."""
+        methods = [(m.title, m.name) for m in self._adapting.methods]
+        _fill(
+            self.method,
+            methods or [(f"{self._default.method} (asking for more …)", self._default.method)],
+            self._default.method,
+        )
+        devices = [(f"{d.title}{_free(d.free_bytes)}", d.name) for d in self._adapting.devices]
+        _fill(
+            self.device,
+            [("fastest there is", "auto"), *devices],
+            str(settings.get("compute.device")),
+        )
+        self._show_when()
+
+    def refresh(self) -> None:
+        """Say what an adaptation would learn from, and whether it can start."""
+        adapting = self._adapting
+        n, scans = adapting.n_corrected, adapting.n_corrected_scans
+        slices = f"{n} corrected slice{'' if n == 1 else 's'}"
+        self.plan.setText(f"Learns from {slices} in {scans} scan{'' if scans == 1 else 's'}.")
+        allow(self.start, adapting.why_not() or ("Preparing." if adapting.is_busy else ""))
+
+    def _set_unit(self, unit: str) -> None:
+        if unit == "minutes":
+            self.budget.setDecimals(1)
+            self.budget.setRange(0.1, 7 * 24 * 60)
+            self.budget.setSingleStep(0.5)
+            self.budget.setValue(float(settings.get("adaptation.minutes")))
+        else:
+            self.budget.setDecimals(0)
+            self.budget.setRange(1, 1_000_000)
+            self.budget.setSingleStep(50)
+            self.budget.setValue(self._default.steps or 300)
+
+    def _show_more(self, shown: bool) -> None:
+        self.more.setText("▾ Advanced" if shown else "▸ Advanced")
+        self._more.setVisible(shown)
+
+    def _show_when(self) -> None:
+        when = {m.name: m.when for m in self._adapting.methods}
+        text = when.get(self.method.currentData(), "")
+        self.when.setText(text)
+        self.when.setVisible(bool(text))
+
+    def _start(self) -> None:
+        self._adapting.start(self.config)
+
+
+def _fill(box: QComboBox, choices: list[tuple[str, str]], default: str) -> None:
+    """Put choices into a box, keeping what was chosen where it is still there."""
+    chosen = box.currentData() or default
+    box.blockSignals(True)
+    box.clear()
+    for text, value in choices:
+        box.addItem(text, value)
+    at = box.findData(chosen)
+    box.setCurrentIndex(max(at, 0))
+    box.blockSignals(False)
+
+
+def _free(n_bytes: int | None) -> str:
+    return "" if n_bytes is None else f", {n_bytes / _GIB:.1f} GiB free"

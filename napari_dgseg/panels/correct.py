@@ -1,0 +1,240 @@
+"""Step 3: a person's corrections, slice by slice."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QToolButton, QWidget
+
+from napari_dgseg.correcting import Correcting
+from napari_dgseg.look import Look, icon
+from napari_dgseg.session import SiteSession
+from napari_dgseg.shortcuts import label_key
+from napari_dgseg.stage import Stage
+from napari_dgseg.widgets import (
+    FlowLayout,
+    Notice,
+    StatusLine,
+    allow,
+    button,
+    clear,
+    column,
+    label,
+    row,
+    swatch,
+)
+
+
+class CorrectPanel(QWidget):
+    """Starts corrections, picks labels, lists what was corrected."""
+
+    def __init__(self, session: SiteSession, correcting: Correcting, stage: Stage) -> None:
+        super().__init__()
+        self._session, self._correcting, self._stage = session, correcting, stage
+        self._look: Look | None = None
+        self.start = button(
+            "Start correcting",
+            "Copy the proposal into a layer of your own and paint on it",
+            primary=True,
+        )
+        self.update_base = button(
+            "Use the new proposal", "Untouched slices take the labels of the accepted model"
+        )
+        self.notice = Notice(action="Reopen")
+        self.confirm = button("Slice is right", "Confirm this slice as it is: it counts too")
+        self.withdraw = button("Withdraw", "Take back what was done to this slice")
+        self.next = button("Next slice", "Go to the slice that the model is least certain of")
+        self.where = label(role="strong", wrap=False)
+        self.reason = label(tone="muted", role="small")
+        self.reviewed = QCheckBox("Scan is reviewed")
+        self.reviewed.setToolTip("You are done with this scan")
+        self.saved = StatusLine()
+        self._painter = QButtonGroup(self)
+        self._brushes = FlowLayout(spacing=4)
+        self._chips = FlowLayout(spacing=4)
+        self._tools = QWidget()
+        self._build()
+        self._connect()
+
+    def _build(self) -> None:
+        tools = column(self._tools)
+        tools.addLayout(self._brushes)
+        tools.addLayout(row(self.where, 1))
+        buttons = row(self.confirm, self.withdraw, self.next)
+        for index in range(3):
+            buttons.setStretch(index, 1)
+        tools.addLayout(buttons)
+        tools.addWidget(self.reason)
+        tools.addLayout(self._chips)
+        tools.addLayout(row(self.saved, 1, self.reviewed))
+        layout = column(self)
+        layout.addWidget(self.start)
+        layout.addWidget(self.notice)
+        layout.addWidget(self.update_base)
+        layout.addWidget(self._tools)
+
+    def _connect(self) -> None:
+        self.start.clicked.connect(self._correcting.start)
+        self.update_base.clicked.connect(self._correcting.start)
+        self.notice.action.clicked.connect(self._stage.reopen_corrections)
+        self.confirm.clicked.connect(self.confirm_slice)
+        self.withdraw.clicked.connect(self.withdraw_slice)
+        self.next.clicked.connect(self.next_slice)
+        self.reviewed.clicked.connect(self._set_reviewed)
+        self._correcting.slices_changed.connect(self.refresh)
+        self._correcting.started.connect(self.refresh)
+        self._correcting.saved_changed.connect(self._show_saved)
+        self._stage.slice_changed.connect(self._show_slice)
+        self._stage.layers_changed.connect(self.refresh)
+        self._session.workspace_changed.connect(self._make_brushes)
+        self._session.rows_changed.connect(self._show_reviewed)
+        self._make_brushes()
+        self.refresh()
+
+    def wear(self, look: Look) -> None:
+        """Take the colours of a theme."""
+        self._look = look
+        self.saved.wear(look)
+        self.refresh()
+
+    # --- what a person does -------------------------------------------------------
+
+    def confirm_slice(self) -> None:
+        """Say that the slice on display is right."""
+        index = self._stage.slice_index
+        self._stage.flush()
+        labels = self._stage.slice_labels(index)
+        if labels is not None:
+            self._correcting.confirm(index, labels)
+
+    def withdraw_slice(self) -> None:
+        """Take back what was done to the slice on display."""
+        index = self._stage.slice_index
+        self._stage.flush()
+        labels = self._correcting.withdraw(index)
+        if labels is not None:
+            self._stage.set_slice(index, labels)
+
+    def next_slice(self) -> None:
+        """Go to the slice that the model is least certain of."""
+        self._stage.flush()
+        suggestion = self._correcting.suggest()
+        if suggestion is None:
+            self.reason.setText("Every slice of this scan has been looked at.")
+        else:
+            self._stage.go_to(suggestion.slice)
+            self.reason.setText(suggestion.reason)
+        self.reason.setVisible(True)
+
+    def pick_label(self, value: int) -> None:
+        """Paint with a label; 0 erases."""
+        brush = self._painter.button(value)
+        if brush is not None:
+            brush.setChecked(True)
+        self._stage.choose_label(value)
+
+    def _set_reviewed(self, reviewed: bool) -> None:
+        if self._session.current is not None:
+            self._session.set_reviewed(self._session.current.scan_id, reviewed)
+
+    # --- what is shown ------------------------------------------------------------
+
+    def refresh(self, *_: object) -> None:
+        """Show how far the corrections are."""
+        correcting, stage = self._correcting, self._stage
+        started = correcting.is_started
+        self.start.setVisible(not started)
+        allow(self.start, correcting.why_not_start())
+        self._tools.setVisible(started)
+        self.update_base.setVisible(correcting.is_outdated)
+        gone = started and stage.layer("corrections") is None
+        if stage.problem is not None:
+            self.notice.say(stage.problem.public_message, "bad")
+        elif gone:
+            self.notice.say("The corrections layer was deleted. Nothing is lost.", "caution")
+        elif correcting.is_outdated:
+            self.notice.say(
+                "Untouched slices still show what the model before this one proposed.",
+                "accent",
+            )
+        else:
+            self.notice.say("")
+        self.notice.action.setVisible(gone or stage.problem is not None)
+        self._show_chips()
+        self._show_slice()
+        self._show_saved()
+        self._show_reviewed()
+
+    def _make_brushes(self) -> None:
+        for brush in self._painter.buttons():
+            self._painter.removeButton(brush)
+        clear(self._brushes)
+        workspace = self._session.workspace
+        if workspace is None:
+            return
+        choices = [(each.value, each.name, each.color) for each in workspace.schema.labels]
+        for value, name, color in [*choices, (0, "eraser", "")]:
+            brush = QToolButton()
+            brush.setText(name)
+            brush.setCheckable(True)
+            brush.setToolButtonStyle(brush.toolButtonStyle().ToolButtonTextBesideIcon)
+            if color:
+                brush.setIcon(swatch(color))
+            key = label_key(value)
+            brush.setToolTip(f"Paint {name}  {key}" if value else "Erase")
+            brush.clicked.connect(partial(self._stage.choose_label, value))
+            self._painter.addButton(brush, value)
+            self._brushes.addWidget(brush)
+        self._painter.button(choices[0][0]).setChecked(True)
+
+    def _show_chips(self) -> None:
+        clear(self._chips)
+        for index, state in self._correcting.slices.items():
+            chip = QToolButton()
+            chip.setText(f"{index} {state}")
+            chip.setProperty("slice", index)
+            chip.setToolTip(f"Go to slice {index}")
+            chip.setToolButtonStyle(chip.toolButtonStyle().ToolButtonTextBesideIcon)
+            if self._look is not None:
+                changed = state == "changed"
+                tone = self._look.tone("accent" if changed else "good")
+                chip.setIcon(icon("pencil" if changed else "check", tone))
+            chip.setProperty("role", "chip")
+            chip.clicked.connect(partial(self._stage.go_to, index))
+            self._chips.addWidget(chip)
+        self._chips.invalidate()
+
+    def _show_slice(self) -> None:
+        if not self._correcting.is_started:
+            return
+        index, n_slices = self._stage.slice_index, self._stage.n_slices
+        state = self._correcting.slices.get(index)
+        words = {"changed": ", changed by you", "confirmed": ", confirmed as right"}
+        self.where.setText(f"Slice {index} of 0–{n_slices - 1}{words.get(state or '', '')}")
+        there = "" if self._stage.is_tracking else "Reopen the corrections layer first."
+        done = {
+            "changed": "You changed this slice: it counts as corrected already.",
+            "confirmed": "This slice is confirmed already.",
+        }
+        allow(self.confirm, there or done.get(state or "", ""))
+        allow(self.withdraw, there or ("" if state else "Nothing was done to this slice."))
+        allow(self.next, there)
+
+    def _show_saved(self) -> None:
+        correcting = self._correcting
+        if correcting.saved == "failed" and correcting.error is not None:
+            self.saved.say(f"not saved: {correcting.error.public_message}", "bad", "warning")
+        elif correcting.saved == "saving":
+            self.saved.say("saving …", "muted", "clock")
+        elif correcting.saved == "saved":
+            at = correcting.saved_at
+            time = f" {at:%H:%M:%S}" if at is not None else ""
+            self.saved.say(f"all strokes saved{time}", "good", "check")
+        else:
+            self.saved.say("", "muted", "dot")
+
+    def _show_reviewed(self) -> None:
+        current = self._session.current
+        row_ = self._session.row(current.scan_id) if current is not None else None
+        self.reviewed.setChecked(row_ is not None and row_.kind == "reviewed")
+        self.reviewed.setEnabled(current is not None)

@@ -1,0 +1,141 @@
+"""What came out of an adaptation: verdict, numbers, comparison, decision."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QWidget
+
+from napari_dgseg.adapting import Adapting
+from napari_dgseg.compare import DIFFERENCE, Comparison, View
+from napari_dgseg.look import Tone
+from napari_dgseg.widgets import (
+    FlowLayout,
+    Notice,
+    allow,
+    button,
+    clear,
+    column,
+    label,
+    row,
+    swatch,
+)
+
+_TONES: dict[str, Tone] = {"green": "good", "amber": "caution", "red": "bad"}
+_TITLES = {"green": "Better.", "amber": "Look before you decide.", "red": "Worse."}
+_VIEWS: tuple[tuple[str, View, str], ...] = (
+    ("Old", "proposal", "What the accepted model proposes"),
+    ("New", "candidate", "What the new model proposes"),
+    ("Difference", "difference", "Where the two differ"),
+    ("Mine", "corrections", "Your corrections"),
+)
+
+
+class VerdictPanel(QWidget):
+    """Shows a finished adaptation and takes the decision."""
+
+    def __init__(self, adapting: Adapting, comparison: Comparison) -> None:
+        super().__init__()
+        self._adapting, self._comparison = adapting, comparison
+        self.verdict = Notice()
+        self._table = QGridLayout()
+        self._table.setContentsMargins(2, 0, 2, 0)
+        self._table.setHorizontalSpacing(12)
+        self._table.setVerticalSpacing(2)
+        self._table.setColumnStretch(0, 1)
+        self.accept = button("Accept the new model", "It segments from now on", primary=True)
+        self.keep = button("Keep the old", "The new model is put by; nothing changes")
+        self.views = QButtonGroup(self)
+        self._switch = row(label("Show", tone="muted", wrap=False), spacing=2)
+        for at, (text, view, tip) in enumerate(_VIEWS):
+            each = QPushButton(text)
+            each.setCheckable(True)
+            each.setProperty("tip", tip)
+            each.clicked.connect(partial(comparison.show, view))
+            self.views.addButton(each, at)
+            self._switch.addWidget(each, 1)
+        self._legend = FlowLayout(spacing=10)
+        self._hint = label(tone="muted", role="small")
+        layout = column(self)
+        layout.addWidget(self.verdict)
+        layout.addLayout(self._table)
+        layout.addLayout(self._switch)
+        layout.addLayout(self._legend)
+        layout.addWidget(self._hint)
+        layout.addLayout(row(self.accept, self.keep))
+        self.accept.clicked.connect(adapting.accept)
+        self.keep.clicked.connect(adapting.keep_old)
+        comparison.changed.connect(self.refresh_comparison)
+        self._make_legend()
+
+    def refresh(self) -> None:
+        """Show the result of the job."""
+        verdict = self._adapting.verdict
+        if verdict is None:
+            return
+        colour = str(verdict.get("colour", "amber"))
+        sentence = str(verdict.get("sentence", ""))
+        self.verdict.say(f"{_TITLES.get(colour, '')} {sentence}", _TONES.get(colour, "caution"))
+        numbers = verdict.get("numbers") or {}
+        self._show_table(numbers.get("before") or {}, numbers.get("after") or {})
+        busy = "One moment." if self._adapting.is_busy else ""
+        allow(self.accept, busy)
+        allow(self.keep, busy)
+        self.refresh_comparison()
+
+    def refresh_comparison(self) -> None:
+        """Show which of the layers is visible."""
+        shown = self._comparison.is_shown
+        view = self._comparison.view
+        reason = "" if shown else "Open a corrected scan in step 1 to compare."
+        for at, (_, name, _tip) in enumerate(_VIEWS):
+            each = self.views.button(at)
+            each.setChecked(shown and name == view)
+            allow(each, reason)
+        self._hint.setText(
+            "Open another corrected scan in step 1 to compare there." if shown else reason
+        )
+        for at in range(self._legend.count()):
+            self._legend.itemAt(at).widget().setVisible(shown and view == "difference")
+
+    def _make_legend(self) -> None:
+        for each in DIFFERENCE.labels:
+            patch = QLabel()
+            patch.setPixmap(swatch(each.color))
+            entry = QWidget()
+            entry.setLayout(row(patch, label(each.name, role="small", wrap=False), spacing=4))
+            self._legend.addWidget(entry)
+
+    def _show_table(
+        self, before: dict[str, float | None], after: dict[str, float | None]
+    ) -> None:
+        clear(self._table)
+        if not before:
+            return
+        heads = ("Dice on held-out slices", "before", "after", "")
+        for at, text in enumerate(heads):
+            self._cell(label(text, tone="muted", role="small", wrap=False), 0, at)
+        for line, (name, old) in enumerate(before.items(), start=1):
+            new = after.get(name)
+            self._cell(label(name, wrap=False), line, 0)
+            self._cell(label(_dice(old), wrap=False), line, 1)
+            self._cell(label(_dice(new), role="strong", wrap=False), line, 2)
+            change, tone = _change(old, new)
+            self._cell(label(change, tone=tone, wrap=False), line, 3)
+
+    def _cell(self, widget: QLabel, line: int, at: int) -> None:
+        if at:
+            widget.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self._table.addWidget(widget, line, at)
+
+
+def _dice(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _change(old: float | None, new: float | None) -> tuple[str, Tone]:
+    if old is None or new is None:
+        return "", "muted"
+    tone: Tone = "good" if new > old + 5e-4 else "bad" if new < old - 5e-4 else "muted"
+    return f"{new - old:+.3f}".replace("-", "−"), tone
