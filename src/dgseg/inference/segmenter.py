@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into
 from dgseg.devices import find_device
-from dgseg.errors import BundleError
 from dgseg.inference.components import keep_largest
 from dgseg.inference.runner import SliceRunner
 from dgseg.inference.uncertainty import normalised_entropy, slice_uncertainty
@@ -147,14 +146,7 @@ def load_network(folder: str | Path) -> tuple[BundleInfo, nn.Module]:
         If the bundle is not sound, or asks for a network that is not known.
     """
     info = read_info(folder)
-    try:
-        net = build(info.network)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(
-            f"The model asks for a network that this version cannot build: {error}.",
-            remedy="Update dgseg.",
-            path=folder,
-        ) from error
+    net = build(info.network)
     read_into(net, folder, info)
     return info, net
 

@@ -1,0 +1,216 @@
+"""A page that says what an adaptation did: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dgseg.evaluation.pictures import crop_around, draw
+from dgseg.files import atomic_write
+from dgseg.scans.schema import LabelSchema
+
+
+@dataclass(frozen=True, eq=False)
+class SlicePicture:
+    """One slice before and after.
+
+    Attributes
+    ----------
+    scan_id : str
+    slice_index : int
+        From 0; shown from 1.
+    image : ndarray, shape (rows, columns)
+    before, after : ndarray of integers, same shape
+        Labels of the two models.
+    corrected : ndarray of integers, same shape, or None
+        What the person drew.
+    """
+
+    scan_id: str
+    slice_index: int
+    image: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    corrected: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptationReport:
+    """What the page tells. Scans appear by their ``scan_id`` alone.
+
+    Attributes
+    ----------
+    title : str
+    schema : LabelSchema
+    colour : {'green', 'amber', 'red'}
+        Of the verdict.
+    verdict : str
+        The verdict as a sentence.
+    holdout : sequence of mapping
+        One for each held-out correction: ``scan_id``, ``slice`` (from 0), ``before``
+        and ``after``: Dice (0 to 1) by the short name of a structure.
+    facts : mapping of str to value
+        Small print: method, steps, seconds, bundle ids.
+    history : sequence of mapping
+        ``time``, ``action``, ``bundle_id`` and ``note`` of each event of the site.
+    pictures : sequence of SlicePicture
+    """
+
+    title: str
+    schema: LabelSchema
+    colour: str
+    verdict: str
+    holdout: Sequence[Mapping[str, Any]] = ()
+    facts: Mapping[str, Any] | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    pictures: Sequence[SlicePicture] = ()
+
+
+def write_report(path: Path, report: AdaptationReport) -> Path:
+    """Write the page, atomically; returns its path."""
+    with atomic_write(path, "w") as file:
+        file.write(render(report))
+    return path
+
+
+def render(report: AdaptationReport) -> str:
+    """The page as HTML text: styles and pictures inside, light or dark as the reader's system."""
+    colour = report.colour if report.colour in {"green", "amber", "red"} else "amber"
+    parts = [
+        f"<h1>{_text(report.title)}</h1>",
+        f'<p class="verdict {colour}">{_text(report.verdict)}</p>',
+        _holdout(report),
+        _pictures(report),
+        _history(report.history),
+        _facts(report.facts or {}),
+        "<footer>Made by dgseg. For research only: not a medical device.</footer>",
+    ]
+    body = "\n".join(part for part in parts if part)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(report.title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are HTML already."""
+    top = "".join(f"<th>{cell}</th>" for cell in head)
+    lines = "\n".join(
+        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>\n{lines}\n</table></div>'
+
+
+def _holdout(report: AdaptationReport) -> str:
+    if not report.holdout:
+        return ""
+    names = [label.short_name for label in report.schema.labels]
+    head = ["Scan", "Slice", *(f"{_text(name)} before → after" for name in names)]
+    rows = [
+        [
+            f"<code>{_text(row['scan_id'])}</code>",
+            str(int(row["slice"]) + 1),
+            *(_change(row["before"].get(name), row["after"].get(name)) for name in names),
+        ]
+        for row in report.holdout
+    ]
+    means = [
+        _change(
+            _mean([row["before"].get(name) for row in report.holdout]),
+            _mean([row["after"].get(name) for row in report.holdout]),
+        )
+        for name in names
+    ]
+    rows.append(["<b>Mean</b>", "", *means])
+    return (
+        "<h2>Dice on corrections that were held out</h2>\n"
+        "<p>The adaptation did not learn from these slices.</p>\n" + _table(head, rows)
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _change(before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return "–"
+    difference = after - before
+    kind = "up" if difference >= 0.005 else "down" if difference <= -0.005 else "same"
+    return f'{before:.3f} → <b>{after:.3f}</b> <span class="{kind}">{difference:+.3f}</span>'
+
+
+def _pictures(report: AdaptationReport) -> str:
+    if not report.pictures:
+        return ""
+    legend = " ".join(
+        f'<span class="swatch" style="background:{label.color}"></span>{_text(label.name)}'
+        for label in report.schema.labels
+    )
+    blocks = [f"<h2>Before and after</h2>\n<p>{legend}</p>"]
+    for picture in report.pictures:
+        panels = [("before", picture.before), ("after", picture.after)]
+        if picture.corrected is not None:
+            panels.append(("corrected by hand", picture.corrected))
+        box = crop_around([labels for _, labels in panels])
+        figures = "".join(
+            f'<figure><img alt="{name}" src="'
+            f'{draw(picture.image[box], labels[box], report.schema)}">'
+            f"<figcaption>{name}</figcaption></figure>"
+            for name, labels in panels
+        )
+        blocks.append(
+            f"<h3>Scan <code>{_text(picture.scan_id)}</code>, slice "
+            f'{picture.slice_index + 1}</h3>\n<div class="panels">{figures}</div>'
+        )
+    return "\n".join(blocks)
+
+
+def _history(history: Sequence[Mapping[str, Any]]) -> str:
+    if not history:
+        return ""
+    keys = ("time", "action", "bundle_id", "note")
+    rows = [[_text(entry.get(key, "")) for key in keys] for entry in history]
+    return "<h2>History</h2>\n" + _table(("Time", "What", "Model", "Note"), rows)
+
+
+def _facts(facts: Mapping[str, Any]) -> str:
+    if not facts:
+        return ""
+    rows = [[_text(name), _text(value)] for name, value in facts.items()]
+    return "<h2>Details</h2>\n" + _table(("", ""), rows)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --faint: #6a737d;
+  --line: #d8dee4; --green: #1a7f37; --amber: #9a6700; --red: #cf222e; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #14181d;
+  --faint: #8b949e; --line: #30363d; --green: #3fb950; --amber: #d29922; --red: #f85149; } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+.verdict { border-left: .4rem solid; padding: .6rem 1rem; font-size: 1.15rem; }
+.green { border-color: var(--green); } .amber { border-color: var(--amber); }
+.red { border-color: var(--red); }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; }
+th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line);
+  font-variant-numeric: tabular-nums; }
+.up { color: var(--green); } .down { color: var(--red); } .same, footer { color: var(--faint); }
+.panels { display: flex; flex-wrap: wrap; gap: 1rem; }
+figure { margin: 0; } figcaption { color: var(--faint); }
+img { width: 17rem; max-width: 100%; image-rendering: pixelated; }
+.swatch { display: inline-block; width: .8em; height: .8em; margin: 0 .4em 0 1em; }
+footer { margin-top: 3rem; font-size: .9rem; }
+"""
