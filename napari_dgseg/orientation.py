@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dgseg.scans.geometry import Geometry
+from napari_dgseg.layers import axis_labels
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -70,7 +71,7 @@ class OrientationLetters:
 
     def __init__(self, viewer: ViewerModel, geometry: Geometry | None = None) -> None:
         self._viewer = viewer
-        self._geometry = geometry
+        self._geometry: Geometry | None = None
         self._visible = True
         self._canvas: _Edges | _Compass = (
             _Edges(viewer) if hasattr(viewer, "canvas") else _Compass(viewer)
@@ -83,7 +84,7 @@ class OrientationLetters:
         )
         for event in self._sources:
             event.connect(self._update)
-        self._update()
+        self.geometry = geometry
 
     @property
     def geometry(self) -> Geometry | None:
@@ -93,6 +94,7 @@ class OrientationLetters:
     @geometry.setter
     def geometry(self, geometry: Geometry | None) -> None:
         self._geometry = geometry
+        self._canvas.name_axes(geometry)
         self._update()
 
     @property
@@ -157,6 +159,9 @@ class _Edges:
             overlay.text = letters.get(edge, "")
             overlay.visible = bool(letters)
 
+    def name_axes(self, _geometry: Geometry | None) -> None:
+        """Nothing to do: sliders are named by the layers."""
+
     def close(self) -> None:
         for edge in _EDGES:
             self._overlays.pop(f"dgseg_{edge}", None)
@@ -166,6 +171,7 @@ class _Compass:
     """All letters in the viewer's one text, in a corner (napari before 0.9)."""
 
     def __init__(self, viewer: Any) -> None:
+        self._dims = viewer.dims
         self._overlay = viewer.text_overlay
         fields = ("text", "visible", "position", "color", "font_size")
         self._before = {name: getattr(self._overlay, name) for name in fields}
@@ -179,6 +185,11 @@ class _Compass:
             rows = (f"  {letters['top']}  ", f"{left} + {right}", f"  {letters['bottom']}  ")
             self._overlay.text = "\n".join(rows)
         self._overlay.visible = bool(letters)
+
+    def name_axes(self, geometry: Geometry | None) -> None:
+        """Name the sliders, which do not learn it from the layers yet."""
+        if geometry is not None and self._dims.ndim == 3:
+            self._dims.axis_labels = axis_labels(geometry)
 
     def close(self) -> None:
         for name, value in self._before.items():

@@ -98,6 +98,10 @@ def test_another_scan(viewer_model, letters, make_scan):
     assert shown_on(viewer_model) == []
 
 
+def test_sliders_are_named_by_plane(viewer_model, letters):
+    assert viewer_model.dims.axis_labels == ("axial I-S", "coronal A-P", "sagittal R-L")
+
+
 def test_closing_leaves_the_viewer_as_it_was(viewer_model, scan):
     overlay = (
         viewer_model.canvas.overlays.text
