@@ -115,7 +115,7 @@ class _Film:
         c, s = np.float32(np.cos(z_mm / 3.0)), np.float32(np.sin(z_mm / 3.0))
         coarse = c * self._coarse[0] + s * self._coarse[1]
         # Fat between the fascicles of a muscle: thin sheets along the noise's zero.
-        streak = (np.abs(coarse) < 0.035) & (ids == Tissue.MUSCLE)
+        streak = (np.abs(coarse) < 0.022) & (ids == Tissue.MUSCLE)
         ids = np.where(streak, np.uint8(Tissue.FAT), ids)
         coarse += c * self._grain[1] + s * self._grain[0]
         unevenness = 1 + np.float32(0.7) * self._texture[ids] * coarse
@@ -195,8 +195,8 @@ def _shading(
     if scanner.banding:
         field *= _bands(scanner.banding, xx, yy, rng)
     z = np.linspace(-1, 1, n_slices)
-    along = 1 - 0.25 * scanner.bias * (z - rng.normal(0, 0.3)) ** 2
-    result: np.ndarray = np.clip(along, 0.3, None).astype(np.float32)[:, None, None] * field
+    along = 1 - 0.10 * scanner.bias * (z - rng.normal(0, 0.3)) ** 2
+    result: np.ndarray = np.clip(along, 0.5, None).astype(np.float32)[:, None, None] * field
     return result
 
 

@@ -11,12 +11,12 @@ from dgseg.scans.synthetic.shapes import Canvas, Points, Warp, ellipse, smooth, 
 from dgseg.scans.synthetic.tissues import Tissue
 
 _SKIN = np.array(
-    [(-92, -60), (-60, -112), (-5, -132), (60, -118), (112, -70), (138, 0), (138, 70),
-     (112, 140), (20, 172), (-60, 160), (-100, 80), (-104, 0)], dtype=float,
+    [(-86, -42), (-62, -90), (-12, -112), (52, -106), (108, -66), (136, 0), (136, 70),
+     (112, 136), (20, 166), (-60, 156), (-98, 84), (-100, 10)], dtype=float,
 )  # fmt: skip
 _CAVITY = np.array(
-    [(-66, -52), (-40, -84), (2, -98), (50, -84), (86, -46), (104, 8), (104, 72),
-     (80, 122), (18, 138), (-44, 126), (-74, 66), (-78, 0)], dtype=float,
+    [(-58, -38), (-40, -64), (-4, -80), (46, -74), (84, -42), (104, 8), (104, 72),
+     (80, 120), (18, 136), (-44, 124), (-72, 66), (-70, 4)], dtype=float,
 )  # fmt: skip
 """The skin and the inner wall of the chest, image right is the patient's left."""
 
@@ -66,11 +66,11 @@ class ChestSubject:
         return cls(
             size=rng.uniform(0.92, 1.08),
             fat_mm=rng.uniform(6.0, 20.0),
-            diaphragm_mm=rng.uniform(40.0, 50.0),
+            diaphragm_mm=rng.uniform(33.0, 41.0),
             vessels=vessels,
             folds=folds,
             turn_deg=rng.normal(0, 9),
-            warp=Warp(rng, 4.5, calm_mm=70.0),
+            warp=Warp(rng, 5.0, calm_mm=80.0, wavelength_mm=(130.0, 260.0)),
         )
 
     def move(self, points: Points, z_mm: float, heart: HeartSubject) -> Points:
@@ -106,11 +106,12 @@ def render_chest(canvas: Canvas, chest: ChestSubject, heart: HeartSubject, z_mm:
     _paint_ribs(canvas, skin, cavity, z_mm)
     canvas.paint(cavity * 1.035, Tissue.FAT)
     canvas.paint(cavity, Tissue.LUNG)
+    _paint_mediastinum(canvas, height)
     for x, y, radius in chest.vessels:
         y = y + 0.25 * z_mm
         canvas.paint(ellipse((x, y), (radius, radius), n=10), Tissue.VEIN, (Tissue.LUNG,))
+    _paint_belly(canvas, chest, drop)
     _paint_spine(canvas)
-    _paint_belly(canvas, chest, drop, cavity)
 
 
 def _paint_ribs(canvas: Canvas, skin: Points, cavity: Points, z_mm: float) -> None:
@@ -126,18 +127,33 @@ def _paint_ribs(canvas: Canvas, skin: Points, cavity: Points, z_mm: float) -> No
         canvas.paint(tube(middle[index], widths * 0.62), Tissue.MARROW)
 
 
+def _paint_mediastinum(canvas: Canvas, height: float) -> None:
+    """The fat that joins the heart to the breast bone and to the diaphragm."""
+    near = float(np.clip(height, 0.0, 1.0))
+    full = np.array(
+        [(-70, -44), (-44, -66), (-14, -52), (-6, 0), (-30, 44), (-60, 52), (-82, 20)],
+        dtype=float,
+    )
+    corner = np.array([-66.0, 30.0])
+    front = smooth(corner + (full - corner) * (0.55 + 0.45 * near))
+    canvas.paint(front, Tissue.FAT, over=(Tissue.LUNG,))
+    foot = smooth([(-60, 20), (0, 24), (28 + 8 * near, 36), (20, 60), (-60, 60)])
+    canvas.paint(foot, Tissue.FAT, over=(Tissue.LUNG,))
+
+
 def _paint_spine(canvas: Canvas) -> None:
     """A vertebra and the descending aorta beside it, at the back."""
-    canvas.paint(ellipse((2, 112), (24, 22)), Tissue.FAT)
-    canvas.paint(ellipse((-4, 118), (18, 16)), Tissue.CORTEX)
-    canvas.paint(ellipse((-4, 118), (16, 14)), Tissue.MARROW)
-    canvas.paint(ellipse((-4, 140), (8, 7)), Tissue.CSF)
-    canvas.paint(ellipse((-4, 140), (4.5, 3.5)), Tissue.WHITE_MATTER)
-    canvas.paint(ellipse((18, 84), (11.5, 11.5)), Tissue.RV_WALL)
-    canvas.paint(ellipse((18, 84), (10, 10)), Tissue.ARTERY)
+    canvas.paint(ellipse((28, 112), (30, 26)), Tissue.MUSCLE)
+    canvas.paint(ellipse((26, 104), (19, 16)), Tissue.CORTEX)
+    canvas.paint(ellipse((26, 104), (17.5, 14.5)), Tissue.MARROW)
+    canvas.paint(ellipse((27, 126), (8, 7)), Tissue.CSF)
+    canvas.paint(ellipse((27, 126), (4.5, 3.5)), Tissue.WHITE_MATTER)
+    canvas.paint(ellipse((44, 82), (12.5, 12.5)), Tissue.FAT)
+    canvas.paint(ellipse((44, 82), (10.5, 10.5)), Tissue.RV_WALL)
+    canvas.paint(ellipse((44, 82), (9.5, 9.5)), Tissue.ARTERY)
 
 
-def _paint_belly(canvas: Canvas, chest: ChestSubject, drop: float, cavity: Points) -> None:
+def _paint_belly(canvas: Canvas, chest: ChestSubject, drop: float) -> None:
     """Below the diaphragm: liver on the patient's right, stomach and spleen on the left."""
     dome = chest.diaphragm_mm - 14 * drop
     inside = (Tissue.LUNG, Tissue.VEIN, Tissue.FAT, Tissue.ARTERY, Tissue.RV_WALL)
@@ -161,7 +177,7 @@ def _paint_belly(canvas: Canvas, chest: ChestSubject, drop: float, cavity: Point
         core = (Tissue.GLAND, Tissue.AIR, Tissue.SPLEEN)[int(kind)]
         canvas.paint(ellipse(spot, (radius * 0.7, radius * 0.5), x), core, (Tissue.BOWEL,))
     canvas.paint(liver, Tissue.LIVER, over=(*inside, Tissue.BOWEL, Tissue.GLAND, Tissue.AIR))
-    for i in range(5):
-        x, y = -62 + 13 * i, dome + 18 + 9 * np.sin(2.1 * i)
-        vein = tube([(x, y), (x + 6, y + 5)], [1.8, 1.0])
+    for x, y, radius in chest.vessels[:16]:
+        spot = (0.42 * x - 45, dome + 26 + 0.22 * y)
+        vein = ellipse(spot, (1.6 * radius, radius), 3 * x, n=12)
         canvas.paint(vein, Tissue.VEIN, over=(Tissue.LIVER,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -192,7 +193,7 @@ def render_cord(canvas: Canvas, subject: CordSubject, z_mm: float) -> None:
     canvas.paint(place(cord), Tissue.WHITE_MATTER)
     fissure = tube(
         [(0, -1.05 * half_depth), (0, -0.6 * half_depth), (0, -0.28 * half_depth)],
-        [0.28, 0.16, 0.06],
+        [0.20, 0.12, 0.05],
     )
     canvas.paint(place(fissure), Tissue.CSF, over=(Tissue.WHITE_MATTER,))
     canvas.paint(place(grey), Tissue.GREY_MATTER)
@@ -201,17 +202,20 @@ def render_cord(canvas: Canvas, subject: CordSubject, z_mm: float) -> None:
 
 
 def _paint_roots(
-    canvas: Canvas, place: Warp | object, half_width: float, half_depth: float, z_mm: float
+    canvas: Canvas,
+    place: Callable[[Points], Points],
+    half_width: float,
+    half_depth: float,
+    z_mm: float,
 ) -> None:
-    """Nerve rootlets through the CSF, and the denticulate ligaments."""
-    assert callable(place)
-    beat = 0.15 * np.sin(z_mm / 2.7)
+    """Nerve rootlets through the CSF, which come and go, and denticulate ligaments."""
+    roots = (((0.58, -0.80), (1.08, -0.90), 0.0), ((0.68, 0.70), (1.15, 0.50), 1.9))
     for side in (1.0, -1.0):
-        for start, end in (((0.55, -0.85), (1.45, -0.62)), ((0.62, 0.80), (1.42, 0.05))):
+        for start, end, phase in roots:
+            strength = 0.5 + 0.5 * np.sin(z_mm / 2.4 + phase + side)
             path = np.array([start, end]) * np.array([half_width, half_depth])
-            path[1, 1] += beat * side
-            root = tube(path, [0.30, 0.42])
+            root = tube(path, [0.24 * strength, 0.10 + 0.25 * strength])
             root = root if side > 0 else mirrored(root)
             canvas.paint(place(root), Tissue.NERVE, over=(Tissue.CSF,))
-        dot = ellipse((side * 1.22 * half_width, 0.15 * half_depth), (0.35, 0.30), n=10)
+        dot = ellipse((side * 1.25 * half_width, 0.1 * half_depth), (0.32, 0.28), n=10)
         canvas.paint(place(dot), Tissue.DURA, over=(Tissue.CSF,))

@@ -69,7 +69,7 @@ class HeartSubject:
             septum_deg=rng.uniform(0, 40),
             trabeculae=trabeculae,
             fat_mm=rng.uniform(2.0, 6.5),
-            warp=Warp(rng, 1.6),
+            warp=Warp(rng, 1.5, wavelength_mm=(45.0, 120.0)),
         )
 
     @property
@@ -125,11 +125,11 @@ def right_ventricle(heart: HeartSubject, height: float, whole: float) -> Points 
     bulge = (5.0 + 29.0 * reach) * heart.right * (1 - 0.34 * heart.systole)
     middle = np.radians(heart.septum_deg)
     spread = np.radians(46 + 26 * reach)
-    out = whole + bulge
     spine = (
-        (-1.02, whole * 0.93), (-0.88, whole + bulge * 0.30), (-0.45, out * 0.97 - 1),
-        (0.0, out), (0.45, out - bulge * 0.13), (0.85, whole + bulge * 0.42),
-        (1.0, whole * 0.95), (0.5, whole * 0.8), (0.0, whole * 0.75), (-0.5, whole * 0.8),
+        (-1.05, whole * 0.90), (-0.95, whole + bulge * 0.22), (-0.62, whole + bulge * 0.68),
+        (-0.22, whole + bulge * 0.96), (0.18, whole + bulge), (0.58, whole + bulge * 0.74),
+        (0.92, whole + bulge * 0.26), (1.05, whole * 0.92), (0.5, whole * 0.8),
+        (0.0, whole * 0.75), (-0.5, whole * 0.8),
     )  # fmt: skip
     return smooth([_toward(middle + u * spread, r) for u, r in spine])
 
@@ -196,8 +196,8 @@ def _paint_right_trabeculae(
     bulge = 30.0 * heart.right * (1 - 0.34 * heart.systole)
     for turn, depth, size in heart.trabeculae[:14]:
         angle = middle + (turn / np.pi - 1) * 0.95
-        radius = whole + bulge * (0.35 + 0.65 * depth) * (0.55 + 0.4 * height)
-        spot = ellipse(_toward(angle, radius), (size * 1.5, size * 0.8), np.degrees(turn), 14)
+        radius = whole + bulge * (0.72 + 0.28 * depth) * (0.60 + 0.35 * height)
+        spot = ellipse(_toward(angle, radius), (size * 1.6, size * 0.7), np.degrees(-angle), 14)
         canvas.paint(spot, Tissue.TRABECULA, over=(Tissue.RV_BLOOD,))
     band = tube(
         [_toward(middle - 0.5, whole + 1), _toward(middle - 0.62, whole + 0.8 * bulge)],
@@ -212,11 +212,11 @@ def _paint_papillary(canvas: Canvas, heart: HeartSubject, cavity: float, height:
     middle = np.radians(heart.septum_deg)
     fullness = np.exp(-(((height - 0.45) / 0.2) ** 2))
     detach = float(np.clip((height - 0.3) / 0.3, 0, 1))
-    for u, size in ((np.pi - 0.95, 5.2), (np.pi + 1.15, 4.6)):
+    for u, size in ((np.pi - 0.95, 6.2), (np.pi + 1.15, 5.4)):
         size = size * fullness * (1 - 0.10 * heart.systole)
         if size < 1.2:
             continue
-        radius = cavity - size * (0.55 + 0.75 * detach)
+        radius = cavity - size * (0.5 + 0.8 * detach)
         x, y = _toward(middle + u, max(radius, cavity * 0.4))
         muscle = ellipse((x, y), (size, size * 0.75), -np.degrees(middle + u), n=20)
         canvas.paint(muscle, Tissue.PAPILLARY, over=(Tissue.LV_BLOOD,))
@@ -230,18 +230,23 @@ def _paint_papillary(canvas: Canvas, heart: HeartSubject, cavity: float, height:
 
 
 def _paint_atria(canvas: Canvas, heart: HeartSubject, beyond: float) -> None:
-    """Above the valves: left atrium, right atrium, aortic root, outflow tract."""
-    r = heart.cavity_mm * (1 - 0.6 * beyond)
+    """Above the valves: left atrium, right atrium and outflow tract, aortic root."""
+    shrink = 1 - 0.5 * beyond
+    _, whole = heart.radii(1.0)
     middle = np.radians(heart.septum_deg)
-    rooms = (
-        (_toward(middle + np.pi, 0.25 * r), (1.05 * r, 0.85 * r), Tissue.VEIN),
-        (_toward(middle - 0.85, 1.75 * r), (0.95 * r, 0.8 * r), Tissue.VEIN),
-        (_toward(middle + 0.25, 1.05 * r), (13.5, 13.0), Tissue.ARTERY),
-        (_toward(middle + 0.95, 1.75 * r), (15.5, 13.0), Tissue.VEIN),
-    )
-    for centre, radii, _ in rooms:
-        grown = (radii[0] + 4 + heart.fat_mm, radii[1] + 4 + heart.fat_mm)
-        canvas.paint(ellipse(centre, grown), Tissue.FAT)
-    for centre, radii, tissue in rooms:
-        canvas.paint(ellipse(centre, (radii[0] + 2.0, radii[1] + 2.0)), Tissue.RV_WALL)
-        canvas.paint(ellipse(centre, radii), tissue)
+    left = ellipse(_toward(middle - 2.4, 5), (whole * 1.02 * shrink, whole * 0.86 * shrink), 25)
+    right = right_ventricle(heart, 1.0, whole * 0.9)
+    assert right is not None
+    right = scaled(right, shrink, (0, 0))
+    _paint_mantle(canvas, heart, left, right)
+    for room in (right, left):
+        size = np.ptp(room, axis=0).max()
+        canvas.paint(scaled(room, 1 + 3.0 / size, room.mean(axis=0)), Tissue.RV_WALL)
+        canvas.paint(room, Tissue.VEIN)
+    # The wall between the right atrium and the outflow tract.
+    ends = (0.55 * whole, whole + 32 * heart.right)
+    wall = tube([_toward(middle - 0.15, radius) for radius in ends], [2.2, 1.6])
+    canvas.paint(wall, Tissue.RV_WALL, over=(Tissue.VEIN,))
+    aorta = _toward(middle + 0.05, 0.72 * whole)
+    canvas.paint(ellipse(aorta, (15.5, 15.0)), Tissue.RV_WALL)
+    canvas.paint(ellipse(aorta, (13.5, 13.0)), Tissue.ARTERY)

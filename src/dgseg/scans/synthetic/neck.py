@@ -67,6 +67,16 @@ _MUSCLES: tuple[tuple[tuple[float, float], ...], ...] = (
 )
 """Bellies behind and beside the spine, right half of the image."""
 
+_FAT_PADS: tuple[tuple[tuple[float, float], ...], ...] = (
+    # posterior triangle of the neck
+    ((38, -4), (40, -11), (49, -6), (54, 4), (51, 17), (46, 21), (46, 4)),
+    # around the great vessels
+    ((20, -36), (24, -41), (34, -39), (38, -30), (37, -19), (30, -21), (21, -28)),
+    # between the deep and the middle layer behind the spine
+    ((9, 21), (10, 24.5), (20, 20.5), (27, 15), (26, 12), (17, 17)),
+)
+"""Fat between the muscles, right half of the image."""
+
 _STERNOMASTOID = ((37, -36), (36, -26), (42, -15), (50, -9), (54, -17), (51, -29), (45, -38))
 _STRAPS = ((4, -60), (6, -56.5), (16, -54), (24, -49), (25, -53), (17, -59))
 _MASSETER = ((47, -70), (45, -58), (49, -42), (55, -40), (55.5, -52), (52, -66))
@@ -87,6 +97,8 @@ class NeckSubject:
         Size of the muscle bellies within their beds, near 1.
     vessels : ndarray, shape (n, 3)
         Small vessels: x, y and radius in millimetres.
+    plexus : ndarray, shape (n, 3)
+        Veins between the layers behind the spine: x, y, radius in millimetres.
     body_tone : float
         0 to 1: how much of a vertebral body reads as marrow rather than dense bone.
     """
@@ -96,6 +108,7 @@ class NeckSubject:
     fat_mm: float
     muscle: float
     vessels: np.ndarray
+    plexus: np.ndarray
     body_tone: float
 
     @classmethod
@@ -108,12 +121,18 @@ class NeckSubject:
             [reach * np.cos(angle), reach * np.sin(angle), rng.gamma(3.0, 0.3, n) + 0.35],
             axis=1,
         )
+        place = rng.uniform(8, 27, 9)
+        plexus = np.stack(
+            [place * rng.choice([-1, 1], 9), 29.5 - 0.58 * place + rng.normal(0, 1.2, 9),
+             rng.uniform(0.5, 1.3, 9)], axis=1,
+        )  # fmt: skip
         return cls(
             width=rng.uniform(0.86, 1.10),
             depth=rng.uniform(0.90, 1.08),
             fat_mm=rng.uniform(2.0, 6.0),
-            muscle=rng.uniform(0.93, 1.0),
+            muscle=rng.uniform(0.92, 0.97),
             vessels=vessels,
+            plexus=plexus,
             body_tone=rng.uniform(0.7, 0.95),
         )
 
@@ -148,40 +167,55 @@ def _paint_soft_tissue(
     canvas.paint(skin, Tissue.SKIN)
     reach = np.linalg.norm(skin, axis=1, keepdims=True)
     canvas.paint(skin * (1 - 1.7 / reach), Tissue.FAT)
-    under = neck.fat_mm + 2.2 + 2.5 * np.clip(skin[:, 1:] / 55, 0, 1)
-    # A thin sheet of muscle (platysma, fascia) closes the neck below the fat.
+    under = neck.fat_mm + 2.0 + 2.0 * np.clip(skin[:, 1:] / 55, 0, 1)
     canvas.paint(skin * (1 - under / reach), Tissue.MUSCLE)
-    canvas.paint(skin * (1 - (under + 1.3) / reach), Tissue.FAT)
-    shrink = stretch * 0.985
-    for muscle in _MUSCLES:
-        belly = smooth(muscle)
-        belly = scaled(belly, neck.muscle, belly.mean(axis=0))
-        canvas.paint_pair(belly * shrink, Tissue.MUSCLE)
-    canvas.paint_pair(smooth(_STERNOMASTOID) * shrink, Tissue.MUSCLE)
-    if jaw < 0.6:
-        canvas.paint_pair(smooth(_STRAPS) * shrink, Tissue.MUSCLE)
-    canvas.paint(tube([(0, 25), (0, 40), (0, 49)], [0.9, 0.6, 0.8]), Tissue.LIGAMENT)
+    for pad in _FAT_PADS:
+        canvas.paint_pair(smooth(pad) * stretch, Tissue.FAT)
+    bellies = [*_MUSCLES, _STERNOMASTOID] + ([_STRAPS] if jaw < 0.6 else [])
+    for muscle in bellies:
+        belly = smooth(muscle) * stretch
+        centre = belly.mean(axis=0)
+        canvas.paint_pair(scaled(belly, (1.03, 1.06), centre), Tissue.FAT)
+        canvas.paint_pair(scaled(belly, neck.muscle, centre), Tissue.MUSCLE)
+    for x, y, radius in neck.plexus:
+        spot = np.array([(x, y)]) * stretch + ellipse(
+            (0, 0), (1.7 * radius, radius), 35 * x, 14
+        )
+        canvas.paint(spot, Tissue.VEIN)
+    canvas.paint(tube([(0, 24), (0, 36), (0, 49)], [1.6, 0.9, 1.4]), Tissue.FAT)
+    canvas.paint(tube([(0, 22), (0.3, 36), (0, 49)], [0.9, 0.35, 0.5]), Tissue.LIGAMENT)
 
 
 def _paint_jaw(canvas: Canvas, jaw: float, stretch: np.ndarray) -> None:
     lift = np.array([1.0, 0.72 + 0.28 * jaw]) * stretch
+    front = smooth(symmetric([(0, -97), (20, -91), (36, -72), (36, -58), (20, -48), (0, -47)]))
+    canvas.paint(front * lift, Tissue.FAT)
     tongue = symmetric(
-        [(0, -90), (13, -87), (22, -72), (25, -58), (17, -49.5), (7, -48), (0, -48)]
+        [(0, -88), (13, -86), (24, -73), (28, -59), (19, -49.5), (7, -47.5), (0, -47.5)]
     )
     canvas.paint(smooth(tongue) * lift, Tissue.MUSCLE)
-    canvas.paint_pair(smooth(_MASSETER) * lift, Tissue.MUSCLE)
-    canvas.paint_pair(smooth(_PTERYGOID) * lift, Tissue.MUSCLE)
-    gland = smooth([(46, -38), (43, -26), (49, -20), (55, -26), (55, -36), (51, -41)])
+    canvas.paint(tube([(0, -84), (0, -66), (0, -52)], [0.8, 0.5, 0.3]) * lift, Tissue.FAT)
+    for muscle in (_MASSETER, _PTERYGOID):
+        belly = smooth(muscle) * lift
+        canvas.paint_pair(scaled(belly, 1.06, belly.mean(axis=0)), Tissue.FAT)
+        canvas.paint_pair(belly, Tissue.MUSCLE)
+    gland = smooth([(47, -38), (44, -26), (49, -20), (54, -26), (54, -36), (51, -41)])
     canvas.paint_pair(gland * stretch, Tissue.GLAND)
-    bone = np.array([(43, -40), (43, -56), (37, -74), (26, -89), (12, -96.5), (0, -98)])
+    if jaw > 0.5:
+        ramus = smooth([(41.5, -40), (39, -50), (36, -63), (38.5, -68), (42.5, -57), (44, -43)])
+        canvas.paint_pair(ramus * lift, Tissue.CORTEX)
+        inner = scaled(ramus, (0.5, 0.82), ramus.mean(axis=0))
+        canvas.paint_pair(inner * lift, Tissue.GLAND)
+    bone = np.array([(37, -66), (34, -76), (26, -87), (14, -95), (0, -98)])
     path = np.vstack([bone, (bone * np.array([-1, 1]))[-2::-1]]) * lift
-    canvas.paint(tube(path, np.full(len(path), 3.6)), Tissue.CORTEX)
-    canvas.paint(tube(path, np.full(len(path), 1.5)), Tissue.MARROW)
-    if jaw > 0.75:
-        angles = np.radians(np.linspace(18, 162, 13))
-        for a in angles:
-            tooth = ellipse((30 * np.cos(a), -66 - 24 * np.sin(a)), (2.7, 3.2), n=12)
+    canvas.paint(tube(path, np.full(len(path), 2.6)), Tissue.CORTEX)
+    canvas.paint(tube(path, np.full(len(path), 1.3)), Tissue.GLAND)
+    if jaw > 0.7:
+        for a in np.radians(np.linspace(8, 172, 14)):
+            tooth = ellipse((31.5 * np.cos(a), -68 - 25 * np.sin(a)), (3.3, 3.0), n=14)
             canvas.paint(tooth * lift, Tissue.CORTEX)
+            pulp = ellipse((31.5 * np.cos(a), -68 - 25 * np.sin(a)), (0.9, 0.9), n=10)
+            canvas.paint(pulp * lift, Tissue.MARROW)
 
 
 def _paint_airway(canvas: Canvas, level: float, jaw: float) -> None:
@@ -244,9 +278,9 @@ def _paint_vertebra(canvas: Canvas, cord: CordSubject, neck: NeckSubject, level:
     _paint_arch(canvas, side, back, bony, level)
     for left in (1.0, -1.0):
         _paint_foramen(canvas, left, side, front, bony)
-    canal = scaled(sac, (1.13, 1.10), (0, -0.5))
-    canvas.paint(canal, Tissue.EPIDURAL)
-    fat = ellipse((0, back + 1.0), (2.6, 1.5), n=16)
+    loose = 1.15 - 0.09 * bony
+    canvas.paint(scaled(sac, (loose, 0.5 + 0.5 * loose), (0, -0.4)), Tissue.EPIDURAL)
+    fat = ellipse((0, back + 0.7), (2.2 - bony, 1.1), n=16)
     canvas.paint(fat, Tissue.EPIDURAL)
 
 
@@ -254,12 +288,13 @@ def _paint_body(canvas: Canvas, neck: NeckSubject, bony: float) -> None:
     half = ((0, -25.5), (7, -25.2), (10.5, -21), (10.8, -14.5), (8, -10), (0, -8.6))
     body = smooth(symmetric(half))
     centre = (0.0, -17.0)
-    canvas.paint(scaled(body, 1.08, centre), Tissue.LIGAMENT)
+    canvas.paint(scaled(body, 1.06, centre), Tissue.CORTEX)
     if bony > 0.25:
         canvas.paint(body, Tissue.CORTEX)
         canvas.paint(scaled(body, 0.86 * neck.body_tone + 0.08, centre), Tissue.MARROW)
     else:
-        canvas.paint(body, Tissue.DISC)
+        canvas.paint(body, Tissue.LIGAMENT)
+        canvas.paint(scaled(body, 0.86, centre), Tissue.DISC)
 
 
 def _paint_atlas(canvas: Canvas) -> None:
@@ -297,11 +332,10 @@ def _paint_arch(canvas: Canvas, side: float, back: float, bony: float, level: fl
         canvas.paint_pair(tube(path, widths * 0.3), Tissue.MARROW)
     length = (7.0 + 2.0 * (level > 5.5) * (level - 5.5)) * (0.5 + 0.5 * bony)
     spine = [(0.0, back + 2.0), (0.0, back + 2 + length * 0.6), (0.0, back + 2 + length)]
-    canvas.paint(tube(spine, [3.0, 1.9, 2.6]), lamina)
+    canvas.paint(tube(spine, [2.5, 1.6, 2.1]), lamina)
     if bony > 0.7:
-        canvas.paint_pair(
-            tube([(0.8, back + length), (3.4, back + length + 5)], [1.7, 1.4]), lamina
-        )
+        fork = tube([(0.6, back + length + 1), (2.6, back + length + 4)], [1.5, 1.1])
+        canvas.paint_pair(fork, lamina)
 
 
 def _paint_foramen(canvas: Canvas, left: float, side: float, front: float, bony: float) -> None:
@@ -312,11 +346,14 @@ def _paint_foramen(canvas: Canvas, left: float, side: float, front: float, bony:
 
     centre = (side + 4.5, front - 5.5)
     if bony > 0.45:
-        ring = mirror(ellipse(centre, (5.6, 5.0)))
-        canvas.paint(ring, Tissue.CORTEX)
-        foot = tube([(side - 3, front - 2), (side + 2, front + 1)], [2.5, 2.6])
-        canvas.paint(mirror(foot), Tissue.CORTEX)
-        canvas.paint(mirror(ellipse(centre, (3.6, 3.3))), Tissue.EPIDURAL)
+        front_tubercle = tube([(side - 2, front - 8), (side + 3.5, front - 10)], [2.2, 1.5])
+        canvas.paint(mirror(front_tubercle), Tissue.CORTEX)
+        back_tubercle = tube(
+            [(side - 3, front - 1), (side + 3, front + 0.5), (side + 9.5, front - 3.5)],
+            [2.4, 2.4, 1.6],
+        )
+        canvas.paint(mirror(back_tubercle), Tissue.CORTEX)
+        canvas.paint(mirror(ellipse(centre, (3.7, 3.4))), Tissue.EPIDURAL)
     else:
         path = [(side - 2.5, front + 4.0), (side + 2.5, front + 0.5), (side + 9, front - 4)]
         canvas.paint(mirror(tube(path, [2.0, 2.8, 2.2])), Tissue.EPIDURAL)

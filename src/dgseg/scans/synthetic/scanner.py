@@ -27,6 +27,9 @@ class Scanner:
         Which signal equation gives the contrast.
     tr_ms, te_ms, flip_deg : float
         Repetition time, echo time, flip angle.
+    inversion_ms : float
+        Time from an inversion pulse to the excitation, reconstructed with its
+        sign and cut off at zero (PSIR); 0 for none.
     mt : float
         Strength of a magnetisation-transfer pulse, 0 to 1.
     inflow : float
@@ -82,6 +85,7 @@ class Scanner:
     tr_ms: float
     te_ms: float
     flip_deg: float = 90.0
+    inversion_ms: float = 0.0
     mt: float = 0.0
     inflow: float = 0.0
     fat: float = 1.0
@@ -145,6 +149,8 @@ def signals(scanner: Scanner) -> np.ndarray:
         signal = density * np.sin(flip) * (1 - e1)
         signal = signal / (1 - (e1 - e2) * np.cos(flip) - e1 * e2)
         signal = signal * np.exp(-scanner.te_ms / column("t2_ms"))
+    if scanner.inversion_ms:
+        signal = signal * np.clip(1 - 2 * np.exp(-scanner.inversion_ms / t1), 0, None)
     signal = signal * (1 - scanner.mt * column("mt"))
     brightest = float(np.delete(signal, [int(t) for t in BLOOD]).max())
     signal[[int(t) for t in BLOOD]] *= 1 + scanner.inflow

@@ -98,13 +98,19 @@ class Warp:
         Standard deviation of the displacement far from the origin.
     calm_mm : float
         Within about this distance of the origin the displacement fades.
+    wavelength_mm : tuple of float
+        Range of the wavelengths it is made of.
     """
 
     def __init__(
-        self, rng: np.random.Generator, amplitude_mm: float, calm_mm: float = 0.0
+        self,
+        rng: np.random.Generator,
+        amplitude_mm: float,
+        calm_mm: float = 0.0,
+        wavelength_mm: tuple[float, float] = (35.0, 110.0),
     ) -> None:
         n = 7
-        wavelength = rng.uniform(35, 110, n)
+        wavelength = rng.uniform(*wavelength_mm, n)
         angle = rng.uniform(0, 2 * np.pi, n)
         self._wave = 2 * np.pi / wavelength * np.stack([np.cos(angle), np.sin(angle)])
         self._phase = rng.uniform(0, 2 * np.pi, n)
