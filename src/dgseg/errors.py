@@ -88,6 +88,10 @@ class TrainingError(DgsegError):
     """A training whose numbers ran away, or whose checkpoint is not its own."""
 
 
+class MethodError(DgsegError):
+    """A method that is unknown, or cannot work with what it is given."""
+
+
 class JobError(DgsegError):
     """A job folder that is not one, or a job that cannot go on."""
 

@@ -1,49 +1,49 @@
-"""From a bundle's description of its network to the network."""
+"""From a network's description to the network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from torch import nn
 
 from dgseg.errors import BundleError
+from dgseg.nets.config import UNetConfig
 from dgseg.nets.unet import UNet
 
 
-class UNetConfig(BaseModel):
-    """Parameters of a `UNet`, as they stand in ``bundle.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["unet"] = "unet"
-    in_channels: Annotated[int, Field(ge=1, le=16)] = 1
-    n_classes: Annotated[int, Field(ge=2, le=256)]
-    width: Annotated[int, Field(ge=2, le=256)] = 16
-    depth: Annotated[int, Field(ge=1, le=8)] = 4
-
-
-def build(network: Mapping[str, Any]) -> nn.Module:
-    """Build a network with fresh weights.
+def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
+    """A network with fresh weights, drawn from the global random generator.
 
     Parameters
     ----------
     network : mapping
-        ``{"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 16, "depth": 4}``.
+        ``{"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 16,
+        "depth": 4, ...}``; see `dgseg.nets.config.UNetConfig`.
 
     Raises
     ------
     BundleError
-        If the kind is unknown, or a parameter is missing, unknown or out of range.
+        If the kind or a value is not one that this version knows.
     """
+    kind = network.get("kind")
+    if kind != "unet":
+        raise BundleError(
+            f"The model's network is of the kind {kind!r}; this version knows 'unet'.",
+            remedy="Update dgseg, or choose another model.",
+        )
     try:
         config = UNetConfig.model_validate(dict(network))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        place = ".".join(str(part) for part in first["loc"]) or "network"
         raise BundleError(
-            f"The description of the network cannot be used ({where}: {first['msg']}).",
-            remedy="The bundle may come from a newer version of napari-dgseg; update it.",
+            f"The model's network cannot be built: {place}: {first['msg']}.",
+            remedy="Update dgseg, or choose another model.",
         ) from error
-    return UNet(config.in_channels, config.n_classes, config.width, config.depth)
+    return UNet(**config.model_dump(exclude={"kind"}))
+
+
+def count_parameters(net: nn.Module) -> int:
+    """Number of trainable values."""
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)

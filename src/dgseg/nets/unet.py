@@ -1,78 +1,106 @@
-"""A 2-D U-Net for slices of any size."""
+"""A U-Net for slices of any size."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812  (the field's name for it)
+from torch import Tensor, cat, nn
+from torch.nn import functional as F  # noqa: N812
+
+_SLOPE = 0.01
 
 
 class UNet(nn.Module):
-    """Encoder and decoder with skip connections (Ronneberger et al., 2015).
+    """U-Net with group normalisation, for images of any size.
 
-    Affine group norm instead of batch norm: nothing depends on who else is in
-    the batch, so domains do not leak into each other and one slice is
-    segmented as it was in training. The affine part lets test-time
-    adaptation move the norms alone.
+    Ronneberger et al., MICCAI 2015, with padded convolutions, leaky rectifiers
+    and affine group normalisation (Wu and He, ECCV 2018) in place of batch
+    normalisation: no statistics of other scans, other centres or other slices
+    of a batch enter a prediction, and training and inference compute the same.
 
     Parameters
     ----------
-    in_channels, n_classes : int
-        Channels of the image; classes with the background.
-    width : int
-        Channels of the first level; each level doubles them, up to 16 times.
-    depth : int
-        Number of levels; the deepest sees slices shrunk by ``2 ** (depth - 1)``.
+    in_channels, n_classes, width, depth, groups, upsampling
+        See `dgseg.nets.config.UNetConfig`.
     """
 
     def __init__(
-        self, in_channels: int = 1, n_classes: int = 2, width: int = 16, depth: int = 4
+        self,
+        in_channels: int = 1,
+        n_classes: int = 2,
+        width: int = 16,
+        depth: int = 4,
+        groups: int = 4,
+        upsampling: str = "bilinear",
     ) -> None:
         super().__init__()
-        widths = [width * min(2**level, 16) for level in range(depth)]
-        self.factor = 2 ** (depth - 1)
+        widths = [width * 2**level for level in range(depth)]
+        self.stride = 2 ** (depth - 1)
+        """Side of the coarsest pixels, in pixels of the image."""
         self.encoder = nn.ModuleList(
-            _Block(before, after)
+            _Block(before, after, groups)
             for before, after in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
-        self.decoder = nn.ModuleList(
-            _Block(deep + skip, skip)
-            for skip, deep in zip(widths[-2::-1], widths[:0:-1], strict=True)
+        self.up = nn.ModuleList(
+            _upsampling(upsampling, below, here)
+            for here, below in zip(widths[:-1], widths[1:], strict=True)
         )
+        self.decoder = nn.ModuleList(_Block(2 * here, here, groups) for here in widths[:-1])
         self.head = nn.Conv2d(width, n_classes, 1)
+        self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, classes, H, W) of images (N, channels, H, W), H and W at least 1."""
+        """Logits (N, n_classes, H, W) of images (N, in_channels, H, W).
+
+        Sizes that are no multiple of `stride` are padded below and on the
+        right, by reflection where the image is large enough for it and with
+        its last pixels where it is not; the logits there are cut off.
+        """
         height, width = images.shape[-2:]
-        right, bottom = -width % self.factor, -height % self.factor
-        x = F.pad(images, (0, right, 0, bottom), mode="replicate")
+        x = _pad(images, -height % self.stride, -width % self.stride)
         skips: list[Tensor] = []
-        for level, block in enumerate(self.encoder):
-            x = block(F.max_pool2d(x, 2) if level else x)
+        for block in self.encoder:
+            x = block(F.max_pool2d(x, 2) if skips else x)
             skips.append(x)
         skips.pop()
-        for block in self.decoder:
-            x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-            x = block(torch.cat((skips.pop(), x), dim=1))
-        logits: Tensor = self.head(x)
-        return logits[..., :height, :width]
+        for up, block in zip(reversed(self.up), reversed(self.decoder), strict=True):
+            x = block(cat([skips.pop(), up(x)], dim=1))
+        return self.head(x)[..., :height, :width]
 
 
 class _Block(nn.Sequential):
-    """Twice: convolution 3x3, group norm, leaky ReLU."""
+    """Twice: convolution, normalisation, rectifier."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, after: int, groups: int) -> None:
         layers: list[nn.Module] = []
         for channels in (before, after):
-            conv = nn.Conv2d(channels, after, 3, padding=1, bias=False)
-            nn.init.kaiming_normal_(conv.weight, a=0.01, nonlinearity="leaky_relu")
-            layers += [conv, nn.GroupNorm(_groups(after), after), nn.LeakyReLU(0.01, True)]
+            layers += [
+                # The normalisation takes a bias away again.
+                nn.Conv2d(channels, after, 3, padding=1, bias=False),
+                nn.GroupNorm(groups, after),
+                nn.LeakyReLU(_SLOPE, inplace=True),
+            ]
         super().__init__(*layers)
 
 
-def _groups(channels: int) -> int:
-    """Eight channels a group where they divide."""
-    for size in (8, 4, 2, 1):
-        if channels % size == 0:
-            return channels // size
-    return 1
+def _upsampling(kind: str, before: int, after: int) -> nn.Module:
+    if kind == "transposed":
+        return nn.ConvTranspose2d(before, after, 2, stride=2)
+    # Mixing the channels first interpolates half as many, and both are linear.
+    return nn.Sequential(
+        nn.Conv2d(before, after, 1),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+    )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.kaiming_normal_(module.weight, a=_SLOPE, nonlinearity="leaky_relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def _pad(images: Tensor, below: int, right: int) -> Tensor:
+    if not below and not right:
+        return images
+    height, width = images.shape[-2:]
+    mode = "reflect" if below < height and right < width else "replicate"
+    return F.pad(images, (0, right, 0, below), mode=mode)
