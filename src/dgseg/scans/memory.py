@@ -71,7 +71,7 @@ def read_memory(source: ScanSource) -> Scan:
         affine = np.array(content["affine"], dtype=np.float64)
         geometry = Geometry(tuple(content["shape"]), affine, content["slice_axis"])
         return Scan(read_array(source.path), geometry, source)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise ScanError(
             "The copy of an image without a file is gone or damaged.",
             remedy="Open the image again and add it to the site again.",

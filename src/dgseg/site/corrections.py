@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -350,7 +351,8 @@ class Corrections:
         if self._journal.n_bytes > _COMPACT_ABOVE:
             needed = sum(entry.n_bytes for entry in entries)
             if self._journal.n_bytes > _COMPACT_RATIO * needed:
-                self._journal.replace(entries)
+                with contextlib.suppress(OSError):  # all is saved; only less compactly
+                    self._journal.replace(entries)
 
     def _mend_early(self) -> None:
         # Not being able to is no reason to refuse to show the corrections: it is

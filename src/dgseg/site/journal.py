@@ -276,7 +276,7 @@ class Journal:
         try:
             size = os.fstat(handle).st_size
             if size < self.n_bytes:
-                raise JournalLostError
+                raise JournalLostError("The journal was deleted or cut by someone else.")
             if size > self.n_bytes:
                 os.ftruncate(handle, self.n_bytes)
             try:
@@ -307,7 +307,7 @@ class Journal:
 
 
 class JournalLostError(OSError):
-    """The journal was deleted or cut by someone else while it was in use."""
+    """The journal is shorter than what was written to it."""
 
 
 def _pack(labels: np.ndarray) -> bytes:

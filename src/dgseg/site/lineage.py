@@ -173,6 +173,7 @@ def _copy(source: Path, info: BundleInfo, target: Path) -> None:
             )
         for path in staging.rglob("*"):
             _sync(path)
+        sync_folder(staging)
         _move_aside(target, info)
         staging.rename(target)
         sync_folder(target.parent)

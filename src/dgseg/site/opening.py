@@ -36,9 +36,9 @@ def lock(path: Path) -> BaseFileLock:
     WorkspaceError
         If it is a file, or a folder with other things in it.
     """
-    _require_ours(path)
     held = FileLock(path / _LOCK_NAME, timeout=0, thread_local=False)
     try:
+        _require_ours(path)
         path.mkdir(parents=True, exist_ok=True)
         held.acquire()
     except Timeout as error:

@@ -114,6 +114,6 @@ def read_proposal(folder: str | Path) -> Proposal | None:
             slice_uncertainty=np.array(content["slice_uncertainty"], dtype=np.float32),
             bundle_id=str(content["bundle_id"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, LabelsError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, LabelsError):
         return None
     return proposal if list(proposal.labels.shape) == content["shape"] else None

@@ -112,7 +112,7 @@ def read_state(path: Path, kind: type[_Model], version: int) -> _Model | None:
     if not found:
         return None
     raise WorkspaceError(
-        f"The site's {path.name} is damaged, and so is its second copy.",
+        f"The site's {path.name} cannot be read, nor can its second copy.",
         remedy="Restore it from a backup; the corrections in the folder `scans` are intact.",
         path=path,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,7 +58,9 @@ def make_bundle(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def open_site(tmp_path: Path, make_bundle: Callable[..., Path]) -> Iterator[Callable[..., Workspace]]:
+def open_site(
+    tmp_path: Path, make_bundle: Callable[..., Path]
+) -> Iterator[Callable[..., Workspace]]:
     """Open the test's one site, again and again; all are closed in the end."""
     bundle = make_bundle()
     opened = []
@@ -74,3 +78,18 @@ def open_site(tmp_path: Path, make_bundle: Callable[..., Path]) -> Iterator[Call
 @pytest.fixture
 def site(open_site: Callable[..., Workspace]) -> Workspace:
     return open_site()
+
+
+@pytest.fixture
+def refuse_fsync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Make the disk full, or with False no longer so."""
+    fsync = os.fsync
+
+    def refuse(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    def switch(full: bool = True) -> None:
+        monkeypatch.setattr(os, "fsync", refuse if full else fsync)
+
+    yield switch
+    switch(False)
