@@ -60,6 +60,8 @@ def acquire(
     labels = np.empty(shape, dtype=np.uint8)
     for i in range(n_slices):
         middle = (i - (n_slices - 1) / 2) * scanner.slice_spacing_mm
+        drift = rng.normal(0, scanner.motion_mm, 2)
+        canvas.look_at((centre_mm[0] + drift[0], centre_mm[1] + drift[1]))
         for j in range(_SUBSLICES):
             z_mm = middle + ((j + 0.5) / _SUBSLICES - 0.5) * scanner.thickness_mm
             paint(canvas, z_mm)

@@ -107,9 +107,8 @@ def render_chest(canvas: Canvas, chest: ChestSubject, heart: HeartSubject, z_mm:
     canvas.paint(cavity * 1.035, Tissue.FAT)
     canvas.paint(cavity, Tissue.LUNG)
     _paint_mediastinum(canvas, height)
-    for x, y, radius in chest.vessels:
-        y = y + 0.25 * z_mm
-        canvas.paint(ellipse((x, y), (radius, radius), n=10), Tissue.VEIN, (Tissue.LUNG,))
+    vessels = chest.vessels + np.array([0.0, 0.25 * z_mm, 0.0])
+    canvas.paint_spots(vessels, Tissue.VEIN, over=(Tissue.LUNG,))
     _paint_belly(canvas, chest, drop)
     _paint_spine(canvas)
 

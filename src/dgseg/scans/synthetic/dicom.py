@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from dgseg.scans.scan import Scan
 
@@ -129,6 +129,6 @@ def _decimal(value: float) -> str:
     return f"{value:.10f}"[:16]
 
 
-def _uid(study: str, *parts: object) -> str:
+def _uid(study: str, *parts: object) -> UID:
     words = [p.scan_id if isinstance(p, Scan) else str(p) for p in parts]
-    return str(generate_uid(entropy_srcs=["dgseg synthetic", study, *words]))
+    return generate_uid(entropy_srcs=["dgseg synthetic", study, *words])

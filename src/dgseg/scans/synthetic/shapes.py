@@ -47,7 +47,9 @@ def ellipse(
     return points + np.asarray(centre, dtype=np.float64)
 
 
-def tube(path: Sequence[Sequence[float]], half_widths: Sequence[float]) -> Points:
+def tube(
+    path: Points | Sequence[Sequence[float]], half_widths: np.ndarray | Sequence[float]
+) -> Points:
     """A band along an open `path` (n, 2) with the given half-width at each point."""
     points = np.asarray(path, dtype=np.float64)
     along = np.gradient(points, axis=0)
@@ -152,8 +154,13 @@ class Canvas:
         self.ids = np.zeros(shape, dtype=np.uint8)
         self.pixel_mm = pixel_mm
         self.move: Callable[[Points], Points] | None = None
+        self.look_at(centre_mm)
+
+    def look_at(self, centre_mm: tuple[float, float]) -> None:
+        """Put the anatomical position (y, x) at the middle of the grid."""
         self._origin = tuple(
-            c - (n - 1) / 2 * p for c, n, p in zip(centre_mm, shape, pixel_mm, strict=True)
+            c - (n - 1) / 2 * p
+            for c, n, p in zip(centre_mm, self.ids.shape, self.pixel_mm, strict=True)
         )
 
     def clear(self, move: Callable[[Points], Points] | None = None) -> None:
@@ -172,7 +179,10 @@ class Canvas:
         over : tuple of Tissue, optional
             Change only pixels that hold one of these.
         """
-        found = self._inside(points if self.move is None else self.move(points))
+        self._fill(points if self.move is None else self.move(points), tissue, over)
+
+    def _fill(self, points: Points, tissue: Tissue, over: tuple[Tissue, ...]) -> None:
+        found = self._inside(points)
         if found is None:
             return
         window, mask = found
@@ -180,6 +190,26 @@ class Canvas:
         if over:
             mask = mask & np.isin(view, over)
         view[mask] = tissue
+
+    def paint_spots(
+        self, spots: np.ndarray, tissue: Tissue, over: tuple[Tissue, ...] = ()
+    ) -> None:
+        """Fill many small discs at once.
+
+        Parameters
+        ----------
+        spots : ndarray, shape (n, 3)
+            x, y and radius in millimetres. Only the centres are displaced.
+        tissue, over
+            As for `paint`.
+        """
+        centres = spots[:, :2] if self.move is None else self.move(spots[:, :2])
+        reach = np.array(self.ids.shape) / 2 * np.array(self.pixel_mm)
+        middle = np.array(self._origin) + reach
+        offset = np.abs(centres[:, ::-1] - middle)
+        near = np.all(offset < reach + spots[:, 2:], axis=1)
+        for centre, radius in zip(centres[near], spots[near, 2], strict=True):
+            self._fill(ellipse(centre, (radius, radius), n=12), tissue, over)
 
     def paint_pair(self, points: Points, tissue: Tissue, over: tuple[Tissue, ...] = ()) -> None:
         """Fill a polygon and its mirror image about x = 0."""

@@ -6,6 +6,8 @@ import pydicom
 import pytest
 from pydicom.uid import UID
 
+from dgseg.scans.dicom import find_series, read_series
+from dgseg.scans.geometry import Geometry
 from dgseg.scans.synthetic.dicom import PATIENT_NAME, write_dicom_series
 from dgseg.scans.synthetic.site import make_site
 
@@ -17,11 +19,24 @@ def scan():
 
 def test_a_series_reads_back_with_the_same_voxels_and_geometry(tmp_path, scan):
     paths = write_dicom_series(tmp_path, scan, 4, "T1 oblique")
-    datasets = [pydicom.dcmread(path) for path in paths]
-    volume = highdicom.get_volume_from_series(datasets)
-    assert np.array_equal(volume.array, scan.array)
+    volume = highdicom.get_volume_from_series([pydicom.dcmread(path) for path in paths])
     ras = np.diag([-1, -1, 1, 1]) @ volume.affine
-    assert np.allclose(ras, scan.geometry.canonical_affine, atol=1e-4)
+    geometry = Geometry(volume.array.shape, ras, 0)
+    assert np.array_equal(geometry.to_canonical(volume.array), scan.array)
+    assert np.allclose(geometry.canonical_affine, scan.geometry.canonical_affine, atol=1e-4)
+
+
+def test_a_series_is_found_and_read_as_any_other(tmp_path, scan):
+    write_dicom_series(tmp_path, scan, 4, "T1 oblique")
+    write_dicom_series(tmp_path, scan, 5, "again")
+    found = find_series(tmp_path)
+    assert len(found) == 2
+    assert found[0].source is not None
+    read = read_series(found[0].source)
+    assert np.array_equal(read.array, scan.array)
+    assert np.allclose(
+        read.geometry.canonical_affine, scan.geometry.canonical_affine, atol=1e-4
+    )
 
 
 def test_the_header_is_sound_and_obviously_synthetic(tmp_path, scan):

@@ -84,3 +84,22 @@ def test_a_warp_is_calm_at_the_origin_and_changes_slowly(rng):
     near = np.array([(1.0, 1.0)])
     assert np.abs(warp(near, 0.0) - near).max() < 0.1
     assert np.abs(warp(far, 0.0) - warp(far, 0.5)).max() < 0.5
+
+
+def test_spots_equal_small_ellipses_and_skip_what_is_out_of_sight(canvas):
+    spots = np.array([(3.0, 2.0, 1.5), (-4.0, 1.0, 2.0), (900.0, 0.0, 3.0)])
+    canvas.paint_spots(spots, Tissue.VEIN)
+    together = canvas.ids.copy()
+    canvas.clear()
+    for x, y, radius in spots:
+        canvas.paint(ellipse((x, y), (radius, radius), n=12), Tissue.VEIN)
+    assert np.array_equal(together, canvas.ids)
+
+
+def test_looking_elsewhere_moves_the_picture(canvas):
+    canvas.paint(ellipse((0, 0), (3, 3)), Tissue.FAT)
+    before = canvas.ids.copy()
+    canvas.clear()
+    canvas.look_at((0.0, 5.0))
+    canvas.paint(ellipse((5, 0), (3, 3)), Tissue.FAT)
+    assert np.array_equal(before, canvas.ids)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import nibabel as nib
 import numpy as np
@@ -22,12 +23,14 @@ CORDS = [name for name, scanner in SCANNERS.items() if scanner.anatomy == "cord"
 HEARTS = [name for name, scanner in SCANNERS.items() if scanner.anatomy == "heart"]
 
 
+@cache
 def one_cord(name: str = "alder", seed: int = 0, n_slices: int = 6) -> AnnotatedScan:
     return make_site("cord", name, 1, seed, n_slices=n_slices, shape=(64, 64))[0]
 
 
+@cache
 def one_heart(name: str = "agate", seed: int = 0) -> AnnotatedScan:
-    return make_site("heart", name, 1, seed, shape=(96, 96))[0]
+    return make_site("heart", name, 1, seed, shape=(84, 84))[0]
 
 
 def labels_of(item: AnnotatedScan) -> np.ndarray:
@@ -36,7 +39,8 @@ def labels_of(item: AnnotatedScan) -> np.ndarray:
 
 
 def test_the_same_seed_gives_the_same_scans_and_another_seed_others():
-    first, again, other = one_cord(), one_cord(), one_cord(seed=1)
+    first, other = one_cord(), one_cord(seed=1)
+    again = make_site("cord", "alder", 1, 0, n_slices=6, shape=(64, 64))[0]
     assert first.scan.scan_id == again.scan.scan_id
     assert np.array_equal(labels_of(first), labels_of(again))
     assert first.scan.scan_id != other.scan.scan_id
@@ -76,10 +80,10 @@ def test_a_cord_has_human_proportions_in_every_slice(name):
 
 
 def test_cords_stay_human_over_many_people():
-    sites = make_site("cord", "fir", 12, 99, n_slices=5, shape=(40, 40))
+    sites = make_site("cord", "fir", 10, 99, n_slices=3, shape=(40, 40))
     pixel = sites[0].scan.geometry.spacing[1] ** 2
     areas = [(labels_of(s) > 0).sum(axis=(1, 2)).mean() * pixel for s in sites]
-    assert 60 < min(areas)
+    assert min(areas) > 60
     assert max(areas) < 105
     assert np.std(areas) > 1
 
@@ -98,10 +102,10 @@ def test_white_matter_surrounds_grey_matter(name):
 
 def test_the_enlargement_holds_more_grey_matter_than_the_upper_cord():
     shares = []
-    for item in make_site("cord", "alder", 6, 4, n_slices=16, shape=(48, 48)):
+    for item in make_site("cord", "alder", 5, 4, n_slices=12, shape=(40, 40)):
         labels = labels_of(item)
         share = (labels == 1).sum(axis=(1, 2)) / (labels > 0).sum(axis=(1, 2))
-        shares.append(share[:4].mean() - share[-4:].mean())
+        shares.append(share[:3].mean() - share[-3:].mean())
     assert np.mean(shares) > 0.02
 
 
@@ -152,7 +156,7 @@ def test_muscle_surrounds_the_left_ventricle(seed):
 
 def test_hearts_have_human_volumes_and_two_phases():
     volumes = []
-    for item in make_site("heart", "granite", 10, 1, shape=(90, 90)):
+    for item in make_site("heart", "granite", 7, 1, shape=(84, 84)):
         voxel_ml = np.prod(item.scan.geometry.spacing) / 1000
         labels = labels_of(item)
         volumes.append([(labels == value).sum() * voxel_ml for value in (1, 2, 3)])
