@@ -23,7 +23,7 @@ class SlicePicture:
     ----------
     scan_id : str
     slice_index : int
-        From 0; shown from 1.
+        From 0, as the viewer shows it.
     image : ndarray, shape (rows, columns)
     before, after : ndarray of integers, same shape
         Labels of the two models.
@@ -54,6 +54,9 @@ class AdaptationReport:
     holdout : sequence of mapping
         One for each held-out correction: ``scan_id``, ``slice`` (from 0), ``before``
         and ``after``: Dice (0 to 1) by the short name of a structure.
+    against_truth : sequence of mapping
+        Where the truth is known, one for each scan: ``scan_id``, ``n_slices`` that nobody
+        corrected, ``n_corrected``, and ``before`` and ``after`` as in `holdout`.
     facts : mapping of str to value
         Small print: method, steps, seconds, bundle ids.
     history : sequence of mapping
@@ -66,6 +69,7 @@ class AdaptationReport:
     colour: str
     verdict: str
     holdout: Sequence[Mapping[str, Any]] = ()
+    against_truth: Sequence[Mapping[str, Any]] = ()
     facts: Mapping[str, Any] | None = None
     history: Sequence[Mapping[str, Any]] = ()
     pictures: Sequence[SlicePicture] = ()
@@ -85,6 +89,7 @@ def render(report: AdaptationReport) -> str:
         f"<h1>{_text(report.title)}</h1>",
         f'<p class="verdict {colour}">{_text(report.verdict)}</p>',
         _holdout(report),
+        _against_truth(report),
         _pictures(report),
         _history(report.history),
         _facts(report.facts or {}),
@@ -115,28 +120,52 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _holdout(report: AdaptationReport) -> str:
     if not report.holdout:
         return ""
+    cells = [
+        [f"<code>{_text(row['scan_id'])}</code>", str(row["slice"])] for row in report.holdout
+    ]
+    return (
+        "<h2>Dice on corrections that were held out</h2>\n"
+        "<p>The adaptation did not learn from these slices.</p>\n"
+        + _changes(report, ["Scan", "Slice"], cells, report.holdout)
+    )
+
+
+def _against_truth(report: AdaptationReport) -> str:
+    if not report.against_truth:
+        return ""
+    cells = [
+        [f"<code>{_text(row['scan_id'])}</code>", str(row["n_corrected"]), str(row["n_slices"])]
+        for row in report.against_truth
+    ]
+    return (
+        "<h2>Dice on slices that nobody corrected</h2>\n"
+        "<p>In three dimensions, against the true labels of this site, which neither the "
+        "adaptation nor the verdict has seen.</p>\n"
+        + _changes(report, ["Scan", "Corrected", "Scored"], cells, report.against_truth)
+    )
+
+
+def _changes(
+    report: AdaptationReport,
+    head: list[str],
+    cells: list[list[str]],
+    rows: Sequence[Mapping[str, Any]],
+) -> str:
+    """A table of Dice before and after, by structure, with the mean of each."""
     names = [label.short_name for label in report.schema.labels]
-    head = ["Scan", "Slice", *(f"{_text(name)} before → after" for name in names)]
-    rows = [
-        [
-            f"<code>{_text(row['scan_id'])}</code>",
-            str(int(row["slice"]) + 1),
-            *(_change(row["before"].get(name), row["after"].get(name)) for name in names),
-        ]
-        for row in report.holdout
+    lines = [
+        first + [_change(row["before"].get(name), row["after"].get(name)) for name in names]
+        for first, row in zip(cells, rows, strict=True)
     ]
     means = [
         _change(
-            _mean([row["before"].get(name) for row in report.holdout]),
-            _mean([row["after"].get(name) for row in report.holdout]),
+            _mean([row["before"].get(name) for row in rows]),
+            _mean([row["after"].get(name) for row in rows]),
         )
         for name in names
     ]
-    rows.append(["<b>Mean</b>", "", *means])
-    return (
-        "<h2>Dice on corrections that were held out</h2>\n"
-        "<p>The adaptation did not learn from these slices.</p>\n" + _table(head, rows)
-    )
+    lines.append(["<b>Mean</b>", *[""] * (len(head) - 1), *means])
+    return _table([*head, *(f"{_text(name)} before → after" for name in names)], lines)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -163,7 +192,7 @@ def _pictures(report: AdaptationReport) -> str:
     for picture in report.pictures:
         panels = [("before", picture.before), ("after", picture.after)]
         if picture.corrected is not None:
-            panels.append(("corrected by hand", picture.corrected))
+            panels.append(("drawn by hand", picture.corrected))
         box = crop_around([labels for _, labels in panels])
         figures = "".join(
             f'<figure><img alt="{name}" src="'
@@ -173,7 +202,7 @@ def _pictures(report: AdaptationReport) -> str:
         )
         blocks.append(
             f"<h3>Scan <code>{_text(picture.scan_id)}</code>, slice "
-            f'{picture.slice_index + 1}</h3>\n<div class="panels">{figures}</div>'
+            f'{picture.slice_index}</h3>\n<div class="panels">{figures}</div>'
         )
     return "\n".join(blocks)
 

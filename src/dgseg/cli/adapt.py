@@ -1,0 +1,123 @@
+"""``dgseg adapt``: what the Adapt button does, without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.cli import console
+from dgseg.errors import JobError
+from dgseg.jobs.events import JobEvent
+from dgseg.jobs.folder import JobFolder
+from dgseg.jobs.spec import AdaptJob
+
+Accept = Literal["never", "green", "always"]
+
+
+@dataclass(frozen=True)
+class Adapt:
+    """Fine-tune a site's model on its corrections and its uncorrected scans."""
+
+    site: Annotated[Path, tyro.conf.Positional]
+    """The site workspace, as the dock shows it in its first line."""
+    bundle: Path | None = None
+    """Model to start from; the site's accepted one if not given."""
+    resume: bool = False
+    """Go on with the newest adaptation of the site; if it has ended, show its result."""
+    accept: Accept = "never"
+    """Make the candidate the site's model: never, if the verdict is green, or always."""
+    config: AdaptConfig = field(default_factory=AdaptConfig)
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+        from dgseg.jobs.runner import run_job
+
+        folder = self._newest() if self.resume else self._prepare()
+        folder.clear_stop()
+        with told() as listener:
+            code = run_job(folder.path, listener=listener)
+        result = folder.result
+        if code or result is None:
+            console.warn(f"No candidate. The log: {folder.log}")
+            return code or console.INTERRUPTED
+        show(result)
+        if self.accept == "always" or (self.accept == "green" and result["verdict"]["accept"]):
+            accept(self.site, folder, result)
+        else:
+            console.say(f"Kept the old model. The candidate is in {folder.bundle}")
+        return console.OK
+
+    def _prepare(self) -> JobFolder:
+        from dgseg.site.workspace import Workspace
+
+        with Workspace.open(self.site) as site:
+            spec = AdaptJob(
+                site=site.path, bundle=self.bundle or site.accepted, config=self.config
+            )
+            return JobFolder.create(site.new_job_folder("adapt"), spec)
+
+    def _newest(self) -> JobFolder:
+        from dgseg.site.workspace import Workspace
+
+        for path in Workspace.read_only_view(self.site).job_folders():
+            if path.name.endswith("adapt") or "-adapt-" in path.name:
+                return JobFolder(path)
+        raise JobError(
+            "This site has no adaptation to go on with.",
+            remedy="Run the command without --resume.",
+            path=self.site,
+        )
+
+
+@contextmanager
+def told() -> Iterator[Any]:
+    """A listener that shows a job's events as bars and lines."""
+    with console.StepBar("preparing") as steps:
+
+        def listen(event: JobEvent) -> None:
+            if event.type == "progress" and event.step is not None and event.total:
+                steps.report(event.step, event.total, event.losses)
+            elif event.type == "message":
+                steps.rename(event.phase or "working")
+                console.say(event.message or "")
+            elif event.type in ("warning", "error"):
+                console.warn(" ".join(filter(None, (event.message, event.remedy))))
+
+        yield listen
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the Dice on held-out slices, and the verdict."""
+    rows = [
+        [
+            f"{row['scan_id']} slice {row['slice']}",
+            name,
+            _dice(row["before"].get(name)),
+            _dice(row["after"].get(name)),
+        ]
+        for row in result["holdout"]
+        for name in row["after"]
+    ]
+    if rows:
+        console.say(console.table(["held out", "structure", "before", "after"], rows))
+    verdict = result["verdict"]
+    console.say(f"{verdict['colour'].upper()}: {verdict['sentence']}")
+
+
+def accept(site_path: Path, folder: JobFolder, result: dict[str, Any]) -> None:
+    """Make a job's candidate the accepted bundle of its site."""
+    from dgseg.site.workspace import Workspace
+
+    with Workspace.open(site_path) as site:
+        info = site.accept(folder.bundle, result["verdict"])
+    console.say(f"Accepted {info.name} {info.bundle_id}.")
+
+
+def _dice(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

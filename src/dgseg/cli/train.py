@@ -1,0 +1,60 @@
+"""``dgseg train``: a new bundle from labelled scans of several centres."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dgseg.cli import console
+from dgseg.training.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a bundle on the domains of one or more data sets. Run again to resume."""
+
+    data: tuple[str, ...]
+    """Names of data sets: spinal-gm, cardiac, synthetic-cord, synthetic-heart."""
+    out: Path
+    """Folder for the checkpoint and the bundle."""
+    name: str = "model"
+    """Name of the bundle."""
+    without: tuple[str, ...] = ()
+    """Domains to leave out, and the people who were scanned there."""
+    data_root: Path | None = None
+    """Folder of data sets; the environment variable DGSEG_DATA if not given."""
+    download: bool = False
+    """Allow the download of a data set that is not there."""
+    config: TrainConfig = field(default_factory=TrainConfig)
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+        from dgseg.training.train import Provenance, train, training_set
+
+        data = training_set(self.data, root=self.data_root, download=self.download)
+        for domain in self.without:
+            data = data.without(domain)
+        provenance = Provenance(
+            name=self.name,
+            licence=" and ".join(dict.fromkeys(data.licences)),
+            command=command(),
+        )
+        with console.StepBar("training") as steps:
+            bundle = train(
+                self.config,
+                data,
+                self.out,
+                provenance=provenance,
+                on_step=steps.report,
+                on_phase=console.say,
+            )
+        console.say(f"The bundle is in {bundle}")
+        return console.OK
+
+
+def command() -> str:
+    """The command line that is running, as a person would type it."""
+    import sys
+
+    return shlex.join(["dgseg", *sys.argv[1:]])
