@@ -75,8 +75,7 @@ def _folder(info: DatasetInfo, root: Path | None, download: bool) -> Path:
         from dgseg.datasets.download import download_files
 
         folder = (root or cache) / info.name
-        download_files(info, folder)
-        spinal_gm.write_participants(folder)
+        download_files(info, folder, spinal_gm.write_participants)
         return folder
     raise _absent(info, mirror)
 
