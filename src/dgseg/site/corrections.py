@@ -53,9 +53,9 @@ class Corrections:
     ----------
     on_error : callable or None
         Called with the `WorkspaceWriteError` after each attempt to write that
-        failed, in the writer thread.
+        failed. It runs in the writer thread, so it must not `flush` or `close`.
     on_saved : callable or None
-        Called without arguments when all changes are on disk, in the writer thread.
+        Called without arguments when all changes are on disk, in the same way.
 
     Raises
     ------

@@ -90,6 +90,23 @@ def create(path: Path, name: str, schema: LabelSchema | None, bundle: Path | Non
     return site
 
 
+def require_same(site: SiteFile, schema: LabelSchema | None, path: Path) -> None:
+    """Refuse a site that is about other structures than those asked for.
+
+    Raises
+    ------
+    WorkspaceError
+        If it is.
+    """
+    if schema is not None and schema.names != site.labels.names:
+        raise WorkspaceError(
+            f"This site is about {', '.join(site.labels.names)}, not "
+            f"{', '.join(schema.names)}.",
+            remedy="Choose another folder for these structures.",
+            path=path,
+        )
+
+
 def tidy(path: Path) -> None:
     """Clear away what a killed program had half written, which nothing refers to."""
     _make_folders(path)

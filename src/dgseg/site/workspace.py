@@ -44,7 +44,7 @@ from filelock import BaseFileLock
 from dgseg.bundles.bundle import BundleInfo, read_info
 from dgseg.errors import WorkspaceError, WorkspaceWriteError
 from dgseg.scans.schema import LabelSchema
-from dgseg.site.opening import SITE_NAME, create, load, lock, tidy
+from dgseg.site.opening import SITE_NAME, create, load, lock, require_same, tidy
 from dgseg.site.records import HistoryEntry, ScanRecord, ScanState, SiteFile
 from dgseg.site.shelf import ScanShelf
 from dgseg.site.state import write_error, write_state
@@ -99,13 +99,7 @@ class Workspace(ScanShelf):
         held = lock(path)
         try:
             site = load(path) or create(path, name, schema, bundle)
-            if schema is not None and schema.names != site.labels.names:
-                raise WorkspaceError(
-                    f"This site is about {', '.join(site.labels.names)}, not "
-                    f"{', '.join(schema.names)}.",
-                    remedy="Choose another folder for these structures.",
-                    path=path,
-                )
+            require_same(site, schema, path)
             workspace = cls(path, site, held)
             tidy(path)
             workspace._note_accepted()
