@@ -7,6 +7,9 @@ corrected, before and after.
 
 from __future__ import annotations
 
+import argparse
+import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -197,3 +200,56 @@ def _pictures(
             SlicePicture(scan_id, k, truth.scan.array[k], before, after, truth.labels[k])
         )
     return pictures
+
+
+def read_truths(folder: Path, site: Workspace) -> dict[str, AnnotatedScan]:
+    """True labels that a session put aside: ``<scan_id>.npz`` with ``labels`` and ``annotated``.
+
+    Raises
+    ------
+    WorkspaceError
+        If there are none in `folder`.
+    """
+    truths = {}
+    for record in site.records:
+        path = folder / f"{record.scan_id}.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as arrays:
+                truths[record.scan_id] = AnnotatedScan(
+                    site.read_scan(record.scan_id),
+                    arrays["labels"],
+                    arrays["annotated"],
+                    site.name,
+                )
+    if not truths:
+        raise WorkspaceError(
+            "There are no true labels to score the session by.",
+            remedy="Give the folder of a demo.",
+            path=folder,
+        )
+    return truths
+
+
+def main() -> int:
+    """``python -m dgseg.evaluation.session FOLDER --title TITLE``: score a played session.
+
+    The folder holds ``site/``, the workspace with one finished adaptation, and ``truth/``.
+    """
+    parser = argparse.ArgumentParser(prog="python -m dgseg.evaluation.session")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--title", default="A session")
+    options = parser.parse_args()
+    site = Workspace.read_only_view(options.folder / "site")
+    truths = read_truths(options.folder / "truth", site)
+    results = (path / "result.json" for path in site.job_folders())
+    finished = next((path for path in results if path.exists()), None)
+    if finished is None:
+        print("The site has no finished adaptation.", file=sys.stderr)  # noqa: T201
+        return 1
+    result = json.loads(finished.read_text(encoding="utf-8"))
+    write_session(options.folder, site, truths, result, title=options.title)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
