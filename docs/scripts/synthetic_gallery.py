@@ -82,7 +82,7 @@ def gallery(anatomy: str, schema: LabelSchema, half_mm: float) -> None:
         axes[0, i].set_title(title, color="white", fontsize=8)
     figure.subplots_adjust(left=0.005, right=0.995, top=0.94, bottom=0.005)
     path = IMAGES / f"synthetic-{anatomy}.png"
-    figure.savefig(path, dpi=110, facecolor="black", pil_kwargs={"optimize": True})
+    figure.savefig(path, dpi=90, facecolor="black", pil_kwargs={"optimize": True})
     print(f"{path.name}: {path.stat().st_size // 1000} kB")
 
 

@@ -59,19 +59,24 @@ def acquire(
     image = np.empty(shape, dtype=np.complex64)
     labels = np.empty(shape, dtype=np.uint8)
     for i in range(n_slices):
-        middle = (i - (n_slices - 1) / 2) * scanner.slice_spacing_mm
         drift = rng.normal(0, scanner.motion_mm, 2)
         canvas.look_at((centre_mm[0] + drift[0], centre_mm[1] + drift[1]))
-        for j in range(_SUBSLICES):
-            z_mm = middle + ((j + 0.5) / _SUBSLICES - 0.5) * scanner.thickness_mm
+        middle = (i - (n_slices - 1) / 2) * scanner.slice_spacing_mm
+        for part in (np.arange(_SUBSLICES) + 0.5) / _SUBSLICES - 0.5:
+            z_mm = float(middle + part * scanner.thickness_mm)
             paint(canvas, z_mm)
             film.expose(canvas.ids, z_mm)
         image[i], labels[i] = film.develop()
     image *= _shading(scanner, shape, centre_mm, rng)
+    return _stored(image, scanner, rng), labels
+
+
+def _stored(image: np.ndarray, scanner: Scanner, rng: np.random.Generator) -> np.ndarray:
+    """The whole numbers that the scanner keeps of a complex image, which it changes."""
     _ghost(image, scanner, rng)
-    magnitude = _k_space(image, scanner, rng)
-    magnitude *= scanner.intensity
-    return np.clip(np.rint(magnitude), 0, 32767).astype(np.int16), labels
+    magnitude = _k_space(image, scanner, rng) * np.float32(scanner.intensity)
+    result: np.ndarray = np.clip(np.rint(magnitude), 0, 32767).astype(np.int16)
+    return result
 
 
 def _binned(fine: np.ndarray) -> np.ndarray:
@@ -102,7 +107,7 @@ class _Film:
         for tissue, value in label_values.items():
             self._label[tissue] = value
         self._n_labels = int(self._label.max())
-        self._coarse = [_noise(fine_shape, pixel_mm, 1.6, rng) for _ in range(2)]
+        self._coarse = [_noise(fine_shape, pixel_mm, 1.0, rng) for _ in range(2)]
         self._grain = [_noise(fine_shape, pixel_mm, 0.45, rng) for _ in range(2)]
         self._phase = np.exp(1j * np.radians(scanner.fat_phase_deg)).astype(np.complex64)
         self._shift = round(scanner.fat_shift_mm / scanner.spacing_mm[1])

@@ -7,21 +7,21 @@ from dgseg.scans.synthetic.scanner import Anatomy, Scanner
 _CORD = (
     Scanner(
         "alder", "cord", "T2star multi-echo, neck coil, sharp", "gradient-echo",
-        tr_ms=600, te_ms=17, flip_deg=30, mt=0.35, inflow=0.25, fat=0.75, fat_phase_deg=70,
+        tr_ms=600, te_ms=17, flip_deg=30, mt=0.35, inflow=0.6, fat=0.75, fat_phase_deg=70,
         spacing_mm=(0.5, 0.5), acquired_mm=(0.7, 0.7), thickness_mm=3.0,
         fov_mm=(160, 150), coil="behind", bias=0.8, front_saturation=0.85, noise=0.022,
         ghosting=0.02, intensity=900, axes="LAS", tilt_deg=(8, 0, 1),
     ),
     Scanner(
         "birch", "cord", "T2star, interpolated, flat shading", "gradient-echo",
-        tr_ms=750, te_ms=14, flip_deg=35, mt=0.15, inflow=0.15, fat=0.6, fat_phase_deg=115,
+        tr_ms=750, te_ms=14, flip_deg=35, mt=0.15, inflow=0.3, fat=0.6, fat_phase_deg=115,
         spacing_mm=(0.6, 0.6), acquired_mm=(0.7, 0.8), thickness_mm=3.0,
         fov_mm=(173, 173), coil="around", bias=0.35, noise=0.018, ghosting=0.03,
         intensity=2400, axes="LPS", tilt_deg=(-5, 0, 0),
     ),
     Scanner(
         "cedar", "cord", "T2star, small field, noisy", "gradient-echo",
-        tr_ms=520, te_ms=20, flip_deg=25, mt=0.5, inflow=0.1, fat=0.35, fat_phase_deg=180,
+        tr_ms=520, te_ms=20, flip_deg=25, mt=0.5, inflow=0.3, fat=0.35, fat_phase_deg=180,
         spacing_mm=(0.42, 0.42), acquired_mm=(0.6, 0.7), thickness_mm=3.0,
         fov_mm=(100, 150), coil="behind", bias=1.2, front_saturation=0.5, noise=0.030,
         intensity=380, axes="LAS", tilt_deg=(12, 0, -2),

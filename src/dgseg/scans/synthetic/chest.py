@@ -58,9 +58,9 @@ class ChestSubject:
             [rng.uniform(-80, 110, n), rng.uniform(-90, 120, n), rng.gamma(2.2, 0.45, n) + 0.5],
             axis=1,
         )
-        m = 16
+        m = 26
         folds = np.stack(
-            [rng.uniform(-25, 75, m), rng.uniform(62, 135, m), rng.uniform(5, 13, m),
+            [rng.uniform(-25, 75, m), rng.uniform(62, 135, m), rng.uniform(6, 15, m),
              rng.integers(0, 3, m)], axis=1,
         )  # fmt: skip
         return cls(
@@ -134,7 +134,7 @@ def _paint_mediastinum(canvas: Canvas, height: float) -> None:
         dtype=float,
     )
     corner = np.array([-66.0, 30.0])
-    front = smooth(corner + (full - corner) * (0.55 + 0.45 * near))
+    front = smooth(corner + (full - corner) * (0.4 + 0.6 * near))
     canvas.paint(front, Tissue.FAT, over=(Tissue.LUNG,))
     foot = smooth([(-60, 20), (0, 24), (28 + 8 * near, 36), (20, 60), (-60, 60)])
     canvas.paint(foot, Tissue.FAT, over=(Tissue.LUNG,))

@@ -98,7 +98,7 @@ class NeckSubject:
     vessels : ndarray, shape (n, 3)
         Small vessels: x, y and radius in millimetres.
     plexus : ndarray, shape (n, 3)
-        Veins between the layers behind the spine: x, y, radius in millimetres.
+        Veins behind and beside the spine: x, y, radius in millimetres.
     body_tone : float
         0 to 1: how much of a vertebral body reads as marrow rather than dense bone.
     """
@@ -121,11 +121,18 @@ class NeckSubject:
             [reach * np.cos(angle), reach * np.sin(angle), rng.gamma(3.0, 0.3, n) + 0.35],
             axis=1,
         )
-        place = rng.uniform(8, 27, 9)
+        sides = rng.choice([-1, 1], 22)
+        behind = rng.uniform(8, 27, 9)
+        beside = rng.uniform(18, 46, 13)
         plexus = np.stack(
-            [place * rng.choice([-1, 1], 9), 29.5 - 0.58 * place + rng.normal(0, 1.2, 9),
-             rng.uniform(0.5, 1.3, 9)], axis=1,
-        )  # fmt: skip
+            [
+                np.concatenate([behind, beside]) * sides,
+                np.concatenate([29.5 - 0.58 * behind, rng.uniform(-36, -10, 13)])
+                + rng.normal(0, 1.2, 22),
+                rng.uniform(0.5, 1.3, 22),
+            ],
+            axis=1,
+        )
         return cls(
             width=rng.uniform(0.86, 1.10),
             depth=rng.uniform(0.90, 1.08),
@@ -238,7 +245,7 @@ def _paint_airway(canvas: Canvas, level: float, jaw: float) -> None:
                 (-17, -54),
                 (-20, -44),
             ]
-            canvas.paint(tube(hyoid, [1.2, 1.6, 2, 2.2, 2, 1.6, 1.2]), Tissue.CORTEX)
+            canvas.paint(tube(hyoid, [0.7, 1.0, 1.2, 1.4, 1.2, 1.0, 0.7]), Tissue.CORTEX)
         return
     growth = float(np.clip((level - 4.3) / 0.8, 0, 1))
     radii = (5.5 + 3 * growth, 8.5)
@@ -325,6 +332,7 @@ def _paint_arch(canvas: Canvas, side: float, back: float, bony: float, level: fl
         (0.0, back + 3.2),
     ]  # fmt: skip
     widths = np.array([1.25, 1.0, 0.9, 0.95]) * thickness
+    canvas.paint(_interspinous(back, bony), Tissue.LIGAMENT)
     lamina = Tissue.CORTEX if bony > 0.3 else Tissue.LIGAMENT
     canvas.paint_pair(tube(path, widths), lamina)
     if bony > 0.55:
@@ -335,6 +343,19 @@ def _paint_arch(canvas: Canvas, side: float, back: float, bony: float, level: fl
     if bony > 0.7:
         fork = tube([(0.6, back + length + 1), (2.6, back + length + 4)], [1.5, 1.1])
         canvas.paint_pair(fork, lamina)
+
+
+def _interspinous(back: float, bony: float) -> Points:
+    """The ligaments between the spinous processes, a dark wedge behind the arch."""
+    reach = 9.0 + 7.0 * bony
+    half = [
+        (0.0, back + 0.5),
+        (5.5, back + 2.0),
+        (3.6, back + 0.5 * reach),
+        (1.4, back + reach),
+        (0.0, back + reach + 2.5),
+    ]
+    return smooth(symmetric(half))
 
 
 def _paint_foramen(canvas: Canvas, left: float, side: float, front: float, bony: float) -> None:

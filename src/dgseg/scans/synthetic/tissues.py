@@ -70,7 +70,7 @@ PROPERTIES: dict[Tissue, Properties] = {
     Tissue.AIR: Properties(0.0, 1000, 1, 1, 0, 0),
     Tissue.SKIN: Properties(0.75, 900, 30, 14, 0.2, 0.12),
     Tissue.FAT: Properties(0.90, 380, 68, 32, 0.0, 0.10),
-    Tissue.MUSCLE: Properties(0.76, 1400, 33, 21, 0.45, 0.13),
+    Tissue.MUSCLE: Properties(0.76, 1400, 33, 21, 0.45, 0.09),
     Tissue.CORTEX: Properties(0.12, 400, 2, 0.8, 0, 0.2),
     Tissue.MARROW: Properties(0.62, 580, 50, 7.0, 0.1, 0.18),
     Tissue.DISC: Properties(0.70, 1000, 60, 16, 0.3, 0.15),
