@@ -78,13 +78,15 @@ class CorrectionTracker:
         self._base = self._known.copy() if base is None else base
         self._hints: set[tuple[int, int]] = set()  # axis and index of pictures painted on
         self._unseen = 0  # slices that the sweep has yet to compare
+        self._urgent = False  # whether the sweep is to start after the pause
+        self._step: tuple[int, ...] = ()  # where the viewer was when last drawn
         self._cursor = 0
         self._attached = True
         self._timers = [self._timer(self._look), self._timer(self._sweep_turn)]
         self._look_timer, self._sweep_timer = self._timers
         self._look_timer.setInterval(delay_ms)
         layer.events.paint.connect(self._on_paint)
-        layer.events.set_data.connect(self._on_anything)
+        layer.events.set_data.connect(self._on_drawn)
         layer.events.data.connect(self._on_anything)
         if on_change is not None:
             self.changed.connect(on_change)
@@ -108,7 +110,7 @@ class CorrectionTracker:
         if not self._fits():
             return
         self._stop_timers()
-        self._unseen = 0
+        self._unseen, self._urgent = 0, False
         self._hints.clear()
         self._report(range(len(self._known)))
 
@@ -130,10 +132,10 @@ class CorrectionTracker:
         self._attached = False
         self._stop_timers()
         self._hints.clear()
-        self._unseen = 0
+        self._unseen, self._urgent = 0, False
         events = self._layer.events
         events.paint.disconnect(self._on_paint)
-        events.set_data.disconnect(self._on_anything)
+        events.set_data.disconnect(self._on_drawn)
         events.data.disconnect(self._on_anything)
 
     # --- what the layer announces -------------------------------------------------
@@ -146,9 +148,24 @@ class CorrectionTracker:
         self._hints.add(shown)
         self._look_timer.start()
 
+    def _on_drawn(self, _event: object = None) -> None:
+        """Undo, redo, a refresh, or only a move to another slice."""
+        step = () if self._viewer is None else tuple(self._viewer.dims.current_step)
+        moved, self._step = step != self._step, step
+        if not moved:
+            self._on_anything()
+        elif not self._sweep_timer.isActive():
+            self._sweep_later()
+
     def _on_anything(self, _event: object = None) -> None:
         self._unseen = len(self._known)
+        self._urgent = True
         self._look_timer.start()
+
+    def _sweep_later(self) -> None:
+        """Make sure when the hand rests."""
+        self._unseen = len(self._known)
+        self._sweep_timer.start(_IDLE_MS)
 
     def _picture(self) -> tuple[int, int] | None:
         """Axis and index of the picture on display; None where more can have changed."""
@@ -173,13 +190,14 @@ class CorrectionTracker:
         hints, self._hints = sorted(self._hints), set()
         seen = {index for hint in hints for index in self._slices_through(*hint)}
         found = self._report(sorted(seen))
-        if self._unseen:
+        # The stroke was where it was seen, or it was not: a script that writes slices
+        # sends the same event.
+        if self._urgent or (hints and not found):
+            self._urgent = False
+            self._unseen = len(self._known)
             self._sweep_timer.start(0)
         elif hints:
-            # The stroke was where it was seen, or it was not: a script that writes
-            # slices sends the same event. Make sure when the hand rests.
-            self._unseen = len(self._known)
-            self._sweep_timer.start(_IDLE_MS if found else 0)
+            self._sweep_later()
 
     def _sweep_turn(self) -> None:
         """Compare slices, round and round, until each was seen since the last event."""
