@@ -31,9 +31,9 @@ class AugmentConfig:
     translation_px : float
         Pixels, along each axis.
     elastic_px : float
-        Standard deviation of the displacements of the control points, pixels.
+        Standard deviation of the displacement of a pixel along each axis, pixels.
     elastic_grid_px : float
-        Distance of the control points, pixels.
+        Distance of the control points of the bending, pixels.
     flip_probability : float
         Share of slices that are mirrored left to right. Only for anatomy
         that is its own mirror image: never for the heart.

@@ -1,126 +1,122 @@
-"""Other scanners, protocols and coils: changes of intensity, batched on the device."""
+"""Random changes of how slices look that leave their anatomy where it is."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
+from kornia.enhance import adjust_gamma
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (the field's name for it)
 
-from dgseg.augment.config import IntensityConfig
-from dgseg.augment.gin import gin
+from dgseg.augment.bias import bias_field, n_coefficients
+from dgseg.augment.config import AugmentConfig
+from dgseg.augment.gin import random_convolutions
+from dgseg.augment.resolution import low_resolution
 
-_BLUR_KERNEL = (7, 7)
+_Change = Callable[[Tensor], Tensor]
+_LEAST_SIGMA_PX = 0.1
 
 
 class IntensityAugment:
-    """Changes slices as another scanner would; positions stay as they are.
+    """Another scanner, coil, contrast or resolution for each slice of a batch.
+
+    Each change is made to a random share of the slices, in the order of a
+    scanner's work: tissue contrast, coil, resolution, noise.
 
     Parameters
     ----------
-    config : IntensityConfig
+    config : AugmentConfig
     """
 
-    def __init__(self, config: IntensityConfig) -> None:
+    def __init__(self, config: AugmentConfig) -> None:
         self.config = config
+        self._changes: tuple[tuple[float, _Change], ...] = (
+            (config.gin_probability, random_convolutions),
+            (config.tone_probability, random_tones),
+            (config.inversion_probability, _invert),
+            (config.gamma_probability, self._gamma),
+            (config.contrast_probability, self._contrast),
+            (config.bias_probability, self._bias),
+            (config.blur_probability, self._blur),
+            (config.low_resolution_probability, self._low_resolution),
+            (config.noise_probability, self._noise),
+        )
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Change slices (N, 1, H, W) in [0, 1] into others of the same range, float32."""
-        c = self.config
-        steps: tuple[tuple[float, Callable[[Tensor], Tensor]], ...] = (
-            (c.gin, lambda x: stretch(gin(x))),
-            (c.curve, self._curve),
-            (c.gamma, self._gamma),
-            (c.contrast, self._contrast),
-            (c.bias, self._bias),
-            (c.blur, self._blur),
-            (c.low_resolution, self._low_resolution),
-            (c.noise, self._noise),
-        )
-        images = images.float()
-        with torch.no_grad():
-            for share, change in steps:
-                if share > 0:
-                    images = _some(images, share, change)
-        return images
+        """Change images (N, 1, H, W) in [0, 1] to others in [0, 1].
 
-    def _curve(self, images: Tensor) -> Tensor:
-        """A piecewise linear curve through random points, rising or falling."""
-        n, points = len(images), 6
-        heights = torch.rand(n, points, device=images.device).sort(dim=1).values
-        heights = (heights - heights[:, :1]) / (heights[:, -1:] - heights[:, :1]).clamp_min(
-            1e-3
-        )
-        falls = torch.rand(n, 1, device=images.device) < self.config.curve_inverted
-        heights = torch.where(falls, 1.0 - heights, heights)
-        at = images.clamp(0, 1).flatten(1) * (points - 1)
-        low = at.floor().clamp_max(points - 2).long()
-        left, right = heights.gather(1, low), heights.gather(1, low + 1)
-        return (left + (right - left) * (at - low)).view_as(images)
+        Random numbers come from the global generators: which slices are
+        changed from that of the CPU, so that a GPU need not be waited for,
+        and how from that of the images' device.
+        """
+        for probability, change in self._changes:
+            chosen = torch.nonzero(torch.rand(len(images)) < probability).flatten()
+            if len(chosen):
+                chosen = chosen.to(images.device)
+                changed = change(images[chosen]).clamp(0.0, 1.0)
+                images = images.index_copy(0, chosen, changed)
+        return images
 
     def _gamma(self, images: Tensor) -> Tensor:
-        exponent = torch.exp(_uniform(images, -self.config.gamma_log, self.config.gamma_log))
-        return images.clamp(0, 1).clamp_min(1e-6) ** exponent
+        exponent = torch.exp(self.config.gamma * _symmetric(images, 1))
+        changed: Tensor = adjust_gamma(images, exponent.flatten())
+        return changed
 
     def _contrast(self, images: Tensor) -> Tensor:
-        limit = self.config.contrast_range
-        slope = 1.0 + _uniform(images, -limit, limit)
-        lift = _uniform(images, -limit / 2, limit / 2)
-        return ((images - 0.5) * slope + 0.5 + lift).clamp(0, 1)
+        factor = 1 + self.config.contrast * _symmetric(images, 1)
+        return (images - 0.5) * factor + 0.5 + self.config.brightness * _symmetric(images, 1)
 
     def _bias(self, images: Tensor) -> Tensor:
-        """Multiply by the exponential of a smooth random field."""
-        coarse = torch.randn(len(images), 1, 4, 4, device=images.device) * self.config.bias_log
-        field = F.interpolate(coarse, images.shape[-2:], mode="bicubic", align_corners=True)
-        return stretch(images * torch.exp(field))
+        draws = _symmetric(images, n_coefficients()).flatten(1)
+        draws[:, 0] = 0.0  # a constant factor would be no field
+        field = bias_field(self.config.bias * draws, (images.shape[-2], images.shape[-1]))
+        return images * field / field.mean((2, 3), keepdim=True)
 
     def _blur(self, images: Tensor) -> Tensor:
-        sigma = _uniform(images, 0.3, max(self.config.blur_px, 0.31)).view(-1, 1)
-        return gaussian_blur2d(
-            images, _BLUR_KERNEL, sigma.expand(-1, 2), border_type="replicate"
+        sigma = (self.config.blur_px * _uniform(images, 1).flatten(1)).clamp_min(
+            _LEAST_SIGMA_PX
         )
+        reach = min(math.ceil(3 * self.config.blur_px), min(images.shape[-2:]) - 1)
+        kernel = (2 * reach + 1, 2 * reach + 1)
+        blurred: Tensor = gaussian_blur2d(images, kernel, sigma.expand(-1, 2))
+        return blurred
 
     def _low_resolution(self, images: Tensor) -> Tensor:
-        """Sample coarser along rows, columns or both, and interpolate back."""
-        top = self.config.low_resolution_factor
-        factors = 1.0 + torch.rand(2) * (top - 1.0)
-        if torch.rand(()) < 0.3:
-            factors[int(torch.randint(2, ()))] = 1.0
-        height, width = images.shape[-2:]
-        size = [
-            max(int(side / float(f)), 1)
-            for side, f in zip((height, width), factors, strict=True)
-        ]
-        small = F.interpolate(
-            images, size, mode="bilinear", antialias=True, align_corners=False
-        )
-        return F.interpolate(small, (height, width), mode="bilinear", align_corners=False)
+        largest = self.config.low_resolution
+        return low_resolution(images, 1 + (largest - 1) * _uniform(images, 2).flatten(1))
 
     def _noise(self, images: Tensor) -> Tensor:
-        sd = _uniform(images, 0.0, self.config.noise_sd)
-        return (images + sd * torch.randn_like(images)).clamp(0, 1)
+        sd = self.config.noise * _uniform(images, 1)
+        return images + sd * torch.randn_like(images)
 
 
-def stretch(images: Tensor) -> Tensor:
-    """Linearly to [0, 1], each slice by itself; a constant slice becomes 0."""
-    low = images.amin(dim=(1, 2, 3), keepdim=True)
-    high = images.amax(dim=(1, 2, 3), keepdim=True)
-    return (images - low) / (high - low).clamp_min(1e-5)
+def random_tones(images: Tensor) -> Tensor:
+    """Intensities through a random Bezier curve from 0 to 1.
+
+    The cubic Bernstein polynomial with control values 0, p, q, 1 and p, q
+    uniform in [0, 1], as in Zhou et al., "Models Genesis", MedIA 2021 (with
+    control points evenly spaced). It stays in [0, 1]; it need not rise.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, 1, H, W)
+        In [0, 1].
+    """
+    p, q = _uniform(images, 1), _uniform(images, 1)
+    rest = 1 - images
+    return images * (3 * rest * (rest * p + images * q) + images * images)
 
 
-def _some(images: Tensor, share: float, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Change a random share of the slices."""
-    chosen = torch.rand(len(images)) < share
-    if not bool(chosen.any()):
-        return images
-    index = chosen.nonzero()[:, 0].to(images.device)
-    result = images.clone()
-    result[index] = change(images[index])
-    return result
+def _invert(images: Tensor) -> Tensor:
+    return 1 - images
 
 
-def _uniform(images: Tensor, low: float, high: float) -> Tensor:
-    draw = torch.rand(len(images), 1, 1, 1, device=images.device)
-    return low + (high - low) * draw
+def _uniform(images: Tensor, k: int) -> Tensor:
+    """`k` draws from [0, 1) for each image, (N, k, 1, 1)."""
+    return torch.rand(len(images), k, 1, 1, device=images.device)
+
+
+def _symmetric(images: Tensor, k: int) -> Tensor:
+    return 2 * _uniform(images, k) - 1

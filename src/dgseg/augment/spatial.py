@@ -37,10 +37,11 @@ class SpatialParameters:
 class SpatialAugment:
     """Rotation, scale, shear, translation and elastic bending in one resampling.
 
-    The affine matrices are kornia's. The bending is a free-form deformation:
-    random displacements of a coarse grid of control points, interpolated by
-    cubic splines. Kornia's elastic transform would need a Gaussian kernel some
-    hundred pixels wide for the same smoothness, and a second resampling.
+    The affine matrices are kornia's. The bending is a free-form deformation
+    (Rueckert et al., IEEE TMI 1999): random displacements of a coarse grid of
+    control points, interpolated by cubic B-splines. Kornia's elastic transform
+    would need a Gaussian kernel some hundred pixels wide for the same
+    smoothness, and a second resampling.
 
     Parameters
     ----------
@@ -131,17 +132,17 @@ class SpatialAugment:
             sx=shear[:, 0],
             sy=shear[:, 1],
         )
-        return torch.linalg.inv(forward)
+        # Never singular; without the check the device need not be waited for.
+        return torch.linalg.inv_ex(forward).inverse
 
     def _displacements(
         self, n: int, size: tuple[int, int], device: torch.device | str
     ) -> Tensor:
         """Smooth displacements (N, H, W, 2) in pixels."""
-        config = self.config
-        points = [max(2, math.ceil(side / config.elastic_grid_px) + 1) for side in size]
-        control = config.elastic_px * torch.randn(n, 2, *points, device=device)
-        smooth = F.interpolate(control, size=size, mode="bicubic", align_corners=True)
-        return smooth.permute(0, 2, 3, 1)
+        rows, columns = (_spline(side, self.config.elastic_grid_px, device) for side in size)
+        control = torch.randn(n, 2, rows.shape[1], columns.shape[1], device=device)
+        smooth = rows @ control @ columns.T
+        return self.config.elastic_px * smooth.permute(0, 2, 3, 1)
 
 
 def _moves(config: AugmentConfig) -> bool:
@@ -163,6 +164,20 @@ def _pixel_grid(size: tuple[int, int], device: torch.device | str) -> Tensor:
 
 
 def _apply_matrix(matrices: Tensor, grid: Tensor) -> Tensor:
-    linear = matrices[:, :2, :2].transpose(1, 2)
-    moved = grid.flatten(1, 2) @ linear + matrices[:, None, :2, 2]
-    return moved.view(grid.shape)
+    a, b, c, d, e, f = matrices[:, :2].flatten(1)[..., None, None].unbind(1)
+    x, y = grid.unbind(-1)
+    return torch.stack([a * x + b * y + c, d * x + e * y + f], dim=-1)
+
+
+def _spline(side: int, distance_px: float, device: torch.device | str) -> Tensor:
+    """From control points to pixels by cubic B-splines, (side, points).
+
+    Each pixel's weights have a Euclidean norm of one, so that independent
+    control points of unit variance give unit variance everywhere.
+    """
+    points = math.ceil((side - 1) / distance_px) + 3
+    place = torch.arange(side, device=device, dtype=torch.float32)[:, None] / distance_px
+    away = (place + 1 - torch.arange(points, device=device)).abs()
+    near = 2 / 3 - away**2 + away**3 / 2
+    far = (2 - away).clamp_min(0.0) ** 3 / 6
+    return F.normalize(torch.where(away < 1, near, far), dim=1)

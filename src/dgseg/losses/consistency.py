@@ -1,50 +1,65 @@
-"""Agreement between a student and its teacher, and how its weight grows."""
+"""Agreement of a student with its teacher, where nobody drew anything."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
-import torch
+from monai.losses import DiceLoss
 from torch import Tensor
 
+ConsistencyKind = Literal["mse", "ce", "dice"]
 
-def mean_square(student: Tensor, teacher: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean squared difference of class probabilities over valid pixels.
 
-    The consistency that Perone et al. (2019) found stable; cross-entropy
-    diverged and Dice oscillated in their experiments.
+def consistency(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor | None = None,
+    kind: ConsistencyKind = "mse",
+) -> Tensor:
+    """How far a student is from a teacher's probabilities.
+
+    Perone et al., NeuroImage 2019, compared the three: the squared error was
+    the stable one.
 
     Parameters
     ----------
-    student, teacher : Tensor, shape (N, C, H, W)
-        Probabilities.
-    valid : Tensor, shape (N, H, W), bool or float weights in [0, 1], optional
-        Which pixels count, and how much.
+    logits : Tensor, shape (N, C, H, W)
+        The student's; computed in float32 whatever their type.
+    target : Tensor, shape (N, C, H, W)
+        The teacher's probabilities. No gradient flows into them.
+    valid : Tensor of bool, shape (N, H, W), optional
+        Pixels to compare; all if not given. The loss is their mean, and zero
+        where there are none.
+    kind : {'mse', 'ce', 'dice'}
+        Mean squared difference of the probabilities (over classes, too);
+        cross-entropy; MONAI's Dice loss with soft targets, pooled over the
+        batch. Only the first two are comparable in scale to one pixel's error.
 
     Returns
     -------
     Tensor
-        In [0, 2/C] for probabilities, float32; 0 where no pixel counts.
+        0-d.
     """
-    square = (student.float() - teacher.float()).square().mean(dim=1)
+    logits = logits.float()
+    target = target.detach().float()
+    mask = logits.new_ones(()) if valid is None else valid[:, None].to(logits.dtype)
+    if kind == "dice":
+        loss: Tensor = DiceLoss(batch=True)(logits.softmax(dim=1) * mask, target * mask)
+        return loss
+    if kind == "mse":
+        error = (logits.softmax(dim=1) - target).square().mean(dim=1, keepdim=True)
+    else:
+        error = -(target * logits.log_softmax(dim=1)).sum(dim=1, keepdim=True)
     if valid is None:
-        return square.mean()
-    weight = valid.to(square.dtype)
-    return (square * weight).sum() / weight.sum().clamp_min(1.0)
+        return error.mean()
+    return (error * mask).sum() / mask.sum().clamp_min(1.0)
 
 
-def sigmoid_ramp(progress: float) -> float:
-    """Grow from nearly 0 to 1: ``exp(-5 (1 - progress)^2)`` (Tarvainen & Valpola, 2017).
+def sigmoid_ramp_up(step: int, length: int) -> float:
+    """``exp(-5 (1 - m)^2)`` with m from 0 at step 0 to 1 at `length` and beyond.
 
-    Parameters
-    ----------
-    progress : float
-        Clipped to [0, 1].
+    Laine and Aila, ICLR 2017. A length of 0 means one from the start.
     """
-    left = 1.0 - min(max(progress, 0.0), 1.0)
-    return math.exp(-5.0 * left * left)
-
-
-def confident(teacher: Tensor, threshold: float) -> Tensor:
-    """Where the teacher's most probable class reaches `threshold`: (N, H, W), bool."""
-    return torch.amax(teacher, dim=1) >= threshold
+    m = 1.0 if length <= 0 else min(max(step / length, 0.0), 1.0)
+    return math.exp(-5.0 * (1.0 - m) ** 2)

@@ -1,4 +1,4 @@
-"""A network that follows another as the moving average of its weights."""
+"""A network whose weights are the running mean of another's."""
 
 from __future__ import annotations
 
@@ -8,48 +8,45 @@ import torch
 from torch import nn
 
 
-class Teacher(nn.Module):
-    """Exponential moving average of a student (Tarvainen & Valpola, 2017).
+class RunningMean(nn.Module):
+    """The exponential moving average of a network's weights.
+
+    Tarvainen and Valpola, NeurIPS 2017: after the t-th step of the optimiser,
+    t = 1, 2, ..., ``mean = d * mean + (1 - d) * weights`` with
+    ``d = min(1 - 1 / (t + 1), decay)``, so that it begins as the plain mean of
+    all weights so far, those at the start among them.
 
     Parameters
     ----------
-    student : nn.Module
-        Bare, not wrapped by Fabric; copied.
+    net : nn.Module
+        Not wrapped by Fabric. It is copied, and never changed.
     decay : float
-        Share of the old average that each update keeps, [0, 1).
-    corrected : bool
-        Keep ``min(1 - 1/(t + 1), decay)`` at update t instead, so that weights of a
-        network that starts from chance are forgotten; False where the start is a
-        trained bundle, which is worth remembering.
+        In [0, 1).
     """
 
-    def __init__(self, student: nn.Module, decay: float, *, corrected: bool) -> None:
+    def __init__(self, net: nn.Module, decay: float) -> None:
         super().__init__()
-        self.net = copy.deepcopy(student)
-        self.net.requires_grad_(False)
-        self.net.eval()
-        self._decay, self._corrected = decay, corrected
-        self.updates = 0
+        self.net = copy.deepcopy(net).requires_grad_(False).eval()
+        self.decay = decay
+        self.n_updates = 0
+
+    def train(self, mode: bool = True) -> RunningMean:
+        """Do nothing: a mean is only ever used as in evaluation."""
+        del mode
+        return self
 
     @torch.no_grad()
-    def follow(self, student: nn.Module) -> None:
-        """Move toward the student's present weights; buffers are copied."""
-        keep = self._decay
-        if self._corrected:
-            keep = min(1.0 - 1.0 / (self.updates + 1), keep)
-        mine, theirs = list(self.net.parameters()), list(student.parameters())
-        torch._foreach_lerp_(mine, theirs, 1.0 - keep)
-        for buffer, other in zip(self.net.buffers(), student.buffers(), strict=True):
-            buffer.copy_(other)
-        self.updates += 1
+    def update(self, net: nn.Module) -> None:
+        """Take in the weights after one more step; buffers are copied."""
+        self.n_updates += 1
+        decay = min(1 - 1 / (self.n_updates + 1), self.decay)
+        pull(self.net, net, 1 - decay)
+        for mine, its in zip(self.net.buffers(), net.buffers(), strict=True):
+            mine.copy_(its)
 
-    def train(self, mode: bool = True) -> Teacher:
-        """A teacher is always in evaluation mode."""
-        del mode
-        return super().train(False)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Logits, without gradients."""
-        with torch.no_grad():
-            result: torch.Tensor = self.net(images)
-        return result
+@torch.no_grad()
+def pull(net: nn.Module, target: nn.Module, share: float) -> None:
+    """Move a network's weights by a share of the way to those of another."""
+    weights: list[torch.Tensor] = list(net.parameters())
+    torch._foreach_lerp_(weights, list[torch.Tensor](target.parameters()), share)

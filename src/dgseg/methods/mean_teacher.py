@@ -1,131 +1,104 @@
-"""Mean Teacher: a student learns from corrections and agrees with its own average."""
+"""A few corrected slices, and many that nobody has looked at."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import copy
+from typing import ClassVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dgseg.augment.config import preset
 from dgseg.augment.intensity import IntensityAugment
-from dgseg.augment.spatial import SpatialAugment
 from dgseg.errors import MethodError
-from dgseg.losses.consistency import confident, mean_square, sigmoid_ramp
-from dgseg.losses.segmentation import dice_ce
-from dgseg.methods.base import Batch, Episode, Method
+from dgseg.losses.consistency import consistency, sigmoid_ramp_up
+from dgseg.methods.base import Batch, Episode
 from dgseg.methods.config import MeanTeacherConfig
-from dgseg.methods.deepall import augmented, bare
-from dgseg.methods.ema import Teacher
-from dgseg.methods.schedules import set_learning_rate, warm_cosine
+from dgseg.methods.ema import RunningMean, pull
+from dgseg.methods.one_network import OneNetwork, learning_rate
 
 
-class MeanTeacher(Method):
-    """Self-ensembling for a new centre (Perone et al., NeuroImage 194, 2019).
+class MeanTeacher(OneNetwork):
+    """A student learns from labels, and from a teacher that is its running mean.
 
-    The student learns from the annotated pixels of the corrected slices. On
-    slices that nobody corrected, it sees a deformed and recoloured view, the
-    teacher the slice as it is; the teacher's probabilities are put through the
-    same deformation, and the student is drawn to them. The teacher is the
-    moving average of the student, and what is deployed.
-
-    Parameters
-    ----------
-    net : nn.Module
-        Of the bundle to start from.
-    fabric : Fabric
-        Device and precision.
-    config : MeanTeacherConfig
-    total_steps : int
-        Length of the schedules.
+    Perone et al., "Unsupervised domain adaptation for medical imaging
+    segmentation with self-ensembling", NeuroImage 2019, after Tarvainen and
+    Valpola, NeurIPS 2017. The teacher sees each unlabelled slice as it is; the
+    student sees it moved, bent and with other intensities; the teacher's
+    probabilities are moved in the same way, and the student has to agree.
     """
 
     name: ClassVar[str] = "mean-teacher"
-    title: ClassVar[str] = "Mean Teacher"
+    title: ClassVar[str] = "Mean teacher"
     when: ClassVar[str] = (
-        "When a few slices are corrected and many more scans of the site are not."
+        "For adapting to a site from a few corrected slices, or none, "
+        "and all the uncorrected scans beside them."
     )
-    config_type: ClassVar[type] = MeanTeacherConfig
+    Config: ClassVar[type[MeanTeacherConfig]] = MeanTeacherConfig
+    config: MeanTeacherConfig
+    mean: RunningMean
 
     def __init__(
         self, net: nn.Module, fabric: Fabric, config: MeanTeacherConfig, total_steps: int
     ) -> None:
-        super().__init__()
-        self.config, self._fabric, self._total = config, fabric, total_steps
-        augment = preset(config.augment)
-        self._spatial = SpatialAugment(augment.spatial)
-        self._intensity = IntensityAugment(augment.intensity)
-        net = net.to(fabric.device)
-        self.teacher = Teacher(net, config.decay, corrected=False)
-        self._start = [weight.detach().clone() for weight in net.parameters()]
-        optimizer = torch.optim.AdamW(
-            net.parameters(), config.learning_rate, weight_decay=config.weight_decay
-        )
-        self.student, self._optimizer = fabric.setup(net, optimizer)
+        super().__init__(net, fabric, config, total_steps, 0.0)
+        self.mean = RunningMean(self.net, config.ema_decay)
+        self.start = copy.deepcopy(self.mean.net) if config.anchor else None
+        self._teacher_intensity = IntensityAugment(config.teacher_augment)
 
     def update(self, episode: Episode) -> dict[str, Tensor]:
-        """One step of the student; the teacher follows."""
+        """One step on the labelled and the unlabelled slices, or on either.
+
+        Raises
+        ------
+        MethodError
+            If there are neither.
+        """
         labelled, unlabelled = episode.labelled(), episode.unlabelled()
-        if labelled is None and unlabelled is None:
-            raise MethodError("There is neither a corrected nor an uncorrected slice.")
-        c = self.config
-        rate = warm_cosine(episode.step, self._total, c.warm_up)
-        set_learning_rate(self._optimizer, rate * c.learning_rate)
         terms: dict[str, Tensor] = {}
+        parts: list[Tensor] = []
         if labelled is not None:
-            images, labels, annotated = augmented(labelled, self._spatial, self._intensity)
-            terms["supervised"] = dice_ce(self.student(images), labels, annotated)
+            terms["supervised"] = self._supervised(
+                _repeat(labelled, self.config.labelled_views)
+            )
+            parts.append(terms["supervised"])
         if unlabelled is not None:
-            ramp = sigmoid_ramp((episode.step + 1) / max(c.ramp_up * self._total, 1.0))
-            terms["consistency"] = c.consistency * ramp * self._disagreement(unlabelled)
-        if c.anchor:
-            terms["anchor"] = c.anchor * self._distance()
-        loss = torch.stack(list(terms.values())).sum()
-        self._optimizer.zero_grad(set_to_none=True)
-        self._fabric.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), c.clip_norm)
-        self._optimizer.step()
-        self.teacher.follow(bare(self.student))
-        return {"loss": loss.detach(), **{name: term.detach() for name, term in terms.items()}}
+            terms["consistency"] = self._consistency(unlabelled.images)
+            ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))
+            parts.append(self.config.consistency_weight * ramp * terms["consistency"])
+        if not parts:
+            raise MethodError(
+                "There is no slice to learn from.", remedy="Add some scans first."
+            )
+        loss = torch.stack(parts).sum()
+        self._step(loss, episode)
+        return {"loss": loss.detach()} | {name: term.detach() for name, term in terms.items()}
 
-    def _disagreement(self, batch: Batch) -> Tensor:
-        height, width = batch.images.shape[-2:]
-        params = self._spatial.sample(len(batch.images), (height, width), batch.images.device)
-        target = self._spatial.apply(params, self.predict(batch.images))
-        seen = self._intensity(self._spatial.apply(params, batch.images))
-        student = torch.softmax(self.student(seen).float(), dim=1)
-        valid = params.inside
+    def _consistency(self, images: Tensor) -> Tensor:
+        """How far the student's view of the moved slices is from the teacher's, moved."""
+        size = (images.shape[-2], images.shape[-1])
+        drawn = self._spatial.sample(len(images), size, images.device)
+        with torch.no_grad():
+            seen = self._teacher_intensity(images)
+            target = self._spatial.apply(drawn, self._probabilities(self.mean.net, seen))
+        valid = None if drawn is None else drawn.valid
         if self.config.confidence:
-            valid = valid & confident(target, self.config.confidence)
-        return mean_square(student, target, valid)
+            sure = target.amax(dim=1) >= self.config.confidence
+            valid = sure if valid is None else valid & sure
+        logits = self._student(self._intensity(self._spatial.apply(drawn, images)))
+        return consistency(logits, target, valid, self.config.consistency)
 
-    def _distance(self) -> Tensor:
-        pairs = zip(self.student.parameters(), self._start, strict=True)
-        return torch.stack([(now - then).square().sum() for now, then in pairs]).sum()
+    def _step(self, loss: Tensor, episode: Episode) -> None:
+        super()._step(loss, episode)
+        if self.start is not None:
+            rate = learning_rate(episode.step, self.total_steps, self.config)
+            pull(self.net, self.start, min(rate * self.config.anchor, 1.0))
 
-    @torch.no_grad()
-    def predict(self, images: Tensor) -> Tensor:
-        """Probabilities by the teacher."""
-        with self._fabric.autocast():
-            logits = self.teacher(images)
-        return torch.softmax(logits.float(), dim=1)
 
-    def deployable(self) -> nn.Module:
-        """The teacher's network."""
-        return self.teacher.net
-
-    def training_state(self) -> dict[str, Any]:
-        """The optimiser's moments, the weights at the start, the teacher's age."""
-        return {
-            "optimizer": self._optimizer.state_dict(),
-            "start": list(self._start),
-            "teacher_updates": self.teacher.updates,
-        }
-
-    def load_training_state(self, state: dict[str, Any]) -> None:
-        """Undo `training_state`."""
-        self._optimizer.load_state_dict(state["optimizer"])
-        for mine, saved in zip(self._start, state["start"], strict=True):
-            mine.copy_(saved)
-        self.teacher.updates = int(state["teacher_updates"])
+def _repeat(batch: Batch, times: int) -> Batch:
+    if times == 1:
+        return batch
+    labels, annotated = (
+        None if x is None else x.repeat(times, 1, 1) for x in (batch.labels, batch.annotated)
+    )
+    return Batch(batch.images.repeat(times, 1, 1, 1), labels, annotated)

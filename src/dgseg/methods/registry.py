@@ -1,4 +1,11 @@
-"""Which methods there are: everything under the entry-point group ``dgseg.methods``."""
+"""The methods that are installed, by name.
+
+Each is an entry point of the group ``dgseg.methods``: a class of the interface
+`dgseg.methods.base.Method` with the class attributes ``name``, ``title``,
+``when`` (one sentence) and ``Config`` (a frozen dataclass checked by pydantic),
+and the constructor ``(net, fabric, config, total_steps)``. Another package adds
+a method by naming it in its own metadata.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from dgseg.errors import MethodError
 
@@ -20,88 +27,79 @@ GROUP = "dgseg.methods"
 
 
 def names() -> tuple[str, ...]:
-    """Names of all methods that are installed, sorted; imports none of them."""
+    """Names of all registered methods, sorted; imports none of them."""
     return tuple(sorted(_points()))
 
 
-def get(name: str) -> type[Method]:
+def get(name: str) -> type[Any]:
     """The class of a method.
 
     Raises
     ------
     MethodError
-        If there is none of that name, or its package cannot be imported.
+        If the name is unknown, or the package that registered it is broken.
     """
-    points = _points()
-    if name not in points:
+    point = _points().get(name)
+    if point is None:
         raise MethodError(
-            f"There is no method {name!r}.", remedy=f"There are: {', '.join(names())}."
+            f"There is no method {name!r}.", remedy=f"Choose one of {', '.join(names())}."
         )
     try:
-        found: type[Method] = points[name].load()
+        found: type[Any] = point.load()
     except (ImportError, AttributeError) as error:
         raise MethodError(
-            f"The method {name!r} cannot be loaded ({error}).",
-            remedy="Install the package that brings it again.",
+            f"The method {name!r} cannot be loaded: {error}.",
+            remedy="Repair or remove the package that brings it.",
         ) from error
     return found
 
 
 def describe() -> list[dict[str, str]]:
-    """Name, title and when to use it, of all methods that can be loaded."""
-    result = []
+    """``name``, ``title`` and ``when`` of all methods that can be loaded; imports torch."""
+    described = []
     for name in names():
         try:
-            method = get(name)
+            found = get(name)
         except MethodError:
-            continue
-        result.append(
-            {
-                "name": name,
-                "title": str(getattr(method, "title", name)),
-                "when": str(getattr(method, "when", "")),
-            }
-        )
-    return result
+            continue  # one broken package must not hide the methods of others
+        described.append({"name": name, "title": found.title, "when": found.when})
+    return described
 
 
 def create(
-    name: str,
-    net: nn.Module,
-    fabric: Fabric,
-    options: Mapping[str, Any] | None = None,
-    total_steps: int = 1,
+    name: str, net: nn.Module, fabric: Fabric, options: Mapping[str, Any], total_steps: int
 ) -> Method:
-    """A method ready for its first step.
+    """A method, ready to train.
 
     Parameters
     ----------
     name : str
+        As it is registered.
     net : nn.Module
-        The segmentation network to train.
+        From images (N, 1, H, W) to logits (N, C, H, W); trained in place.
     fabric : Fabric
-    options : mapping, optional
-        Fields of the method's configuration; its defaults where absent.
+    options : mapping
+        Fields of the method's ``Config``; the others keep their defaults.
     total_steps : int
-        How many steps there will be, for the schedules.
+        How long the training will be; schedules depend on it.
 
     Raises
     ------
     MethodError
-        If the method is unknown or an option is.
+        If the name is unknown, or an option is unknown or out of range.
     """
-    method: Any = get(name)
+    kind = get(name)
     try:
-        config = TypeAdapter(method.config_type).validate_python(dict(options or {}))
+        config = kind.Config(**options)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
+        place = ".".join(str(part) for part in first["loc"])
         raise MethodError(
-            f"The method {name!r} cannot take its settings ({where}: {first['msg']}).",
-            remedy="Take the setting out, or give it a value in its range.",
+            f"The method {name!r} does not take this setting: {place}: {first['msg']}.",
+            remedy="Correct the setting, or leave it out.",
         ) from error
-    made: Method = method(net, fabric, config, total_steps)
-    return made
+    method: Method = kind(net, fabric, config, total_steps)
+    return method
 
 
 def _points() -> dict[str, EntryPoint]:

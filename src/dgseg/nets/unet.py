@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
@@ -40,8 +42,7 @@ class UNet(nn.Module):
             for before, after in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
         self.up = nn.ModuleList(
-            _upsampling(upsampling, below, here)
-            for here, below in zip(widths[:-1], widths[1:], strict=True)
+            _upsampling(upsampling, below, here) for here, below in pairwise(widths)
         )
         self.decoder = nn.ModuleList(_Block(2 * here, here, groups) for here in widths[:-1])
         self.head = nn.Conv2d(width, n_classes, 1)

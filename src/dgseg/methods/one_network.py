@@ -1,0 +1,185 @@
+"""What methods with one network and one optimiser share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from dgseg.augment.intensity import IntensityAugment
+from dgseg.augment.spatial import SpatialAugment
+from dgseg.losses.supervised import dice_ce
+from dgseg.methods.base import Batch, Episode, Method
+from dgseg.methods.config import OptimiserConfig
+from dgseg.methods.ema import RunningMean
+
+Loss = tuple[Tensor, dict[str, Tensor]]
+
+
+class OneNetwork(Method):
+    """A network, AdamW with its schedule, augmentation, and a running mean.
+
+    Parameters
+    ----------
+    net : nn.Module
+        From images (N, 1, H, W) to logits (N, C, H, W). It is moved to
+        Fabric's device and trained in place.
+    fabric : Fabric
+        Device, precision and, under ``torchrun``, other processes.
+    config : OptimiserConfig
+    total_steps : int
+        Of the whole training, for the schedules.
+    ema_decay : float
+        Of the running mean of the weights; 0 for none.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        fabric: Fabric,
+        config: OptimiserConfig,
+        total_steps: int,
+        ema_decay: float,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.total_steps = total_steps
+        self._fabric = fabric
+        net = net.to(fabric.device)
+        if fabric.device.type == "cpu":
+            # Convolutions in this layout are up to four times faster there.
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net = net
+        # Copied before Fabric wraps the network: a copy of a wrapped one would
+        # share its hooks, and its weights' names would differ from a bundle's.
+        self.mean = RunningMean(net, ema_decay) if ema_decay else None
+        optimiser = torch.optim.AdamW(
+            _groups(net, config.weight_decay),
+            lr=config.learning_rate,
+            fused=fabric.device.type in {"cpu", "cuda"},
+        )
+        wrapped, self._optimiser = fabric.setup(net, optimiser)
+        # Hidden from nn.Module, for its weights are those of `net`.
+        self._wrapped: Callable[[], nn.Module] = lambda: wrapped
+        self._spatial = SpatialAugment(config.augment)
+        self._intensity = IntensityAugment(config.augment)
+
+    def deployable(self) -> nn.Module:
+        """The running mean of the network where there is one, else the network."""
+        return self.net if self.mean is None else self.mean.net
+
+    def predict(self, images: Tensor) -> Tensor:
+        """Class probabilities (N, C, H, W), float32, of the deployable network."""
+        net = self.deployable()
+        was_training = net.training
+        net.eval()
+        try:
+            with torch.no_grad():
+                return self._probabilities(net, images)
+        finally:
+            net.train(was_training)
+
+    def training_state(self) -> dict[str, object]:
+        """The optimiser's state, and the number of updates of the running mean."""
+        state: dict[str, object] = {"optimiser": self._optimiser.state_dict()}
+        if self.mean is not None:
+            state["n_updates"] = self.mean.n_updates
+        return state
+
+    def load_training_state(self, state: dict[str, object]) -> None:
+        """Undo `training_state`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the state is that of another method or network.
+        """
+        optimiser, n_updates = state["optimiser"], state.get("n_updates")
+        if not isinstance(optimiser, dict):
+            raise TypeError("the optimiser's state is no dictionary")
+        if self.mean is not None:
+            if not isinstance(n_updates, int):
+                raise TypeError("the running mean's number of updates is missing")
+            self.mean.n_updates = n_updates
+        self._optimiser.load_state_dict(optimiser)
+
+    def _student(self, images: Tensor) -> Tensor:
+        """The network's logits, in Fabric's precision."""
+        logits: Tensor = self._wrapped()(images)
+        return logits
+
+    def _probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
+        """Probabilities of a network that Fabric has not wrapped, in its precision."""
+        with self._fabric.autocast():
+            logits: Tensor = net(images)
+        return logits.float().softmax(dim=1)
+
+    def _supervised(self, batch: Batch) -> Tensor:
+        """The supervised loss of a labelled batch, augmented."""
+        assert batch.labels is not None
+        images, labels = batch.images, batch.labels
+        size = (images.shape[-2], images.shape[-1])
+        drawn = self._spatial.sample(len(images), size, images.device)
+        annotated = batch.annotated
+        if annotated is not None:
+            annotated = self._spatial.apply(drawn, annotated, "nearest")
+        if drawn is not None:
+            annotated = drawn.valid if annotated is None else annotated & drawn.valid
+        logits = self._student(self._intensity(self._spatial.apply(drawn, images)))
+        return dice_ce(
+            logits,
+            self._spatial.apply(drawn, labels, "nearest"),
+            annotated,
+            dice_weight=self.config.dice_weight,
+            ce_weight=self.config.ce_weight,
+        )
+
+    def _step(self, loss: Tensor, episode: Episode) -> None:
+        """One step of the optimiser down the gradient of a loss."""
+        rate = learning_rate(episode.step, self.total_steps, self.config)
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad()
+        self._fabric.backward(loss)
+        if self.config.clip_norm:
+            # A check for finite gradients would wait for the device in every
+            # step; the loop looks at the losses, which tell the same.
+            self._fabric.clip_gradients(
+                self._wrapped(),
+                self._optimiser,
+                max_norm=self.config.clip_norm,
+                error_if_nonfinite=False,
+            )
+        self._optimiser.step()
+        if self.mean is not None:
+            self.mean.update(self.net)
+
+
+def learning_rate(step: int, total_steps: int, config: OptimiserConfig) -> float:
+    """Rising in a straight line, then falling along half a cosine.
+
+    Parameters
+    ----------
+    step : int
+        From 0.
+    total_steps : int
+    config : OptimiserConfig
+    """
+    rise = round(config.warm_up * total_steps)
+    if step < rise:
+        return config.learning_rate * (step + 1) / rise
+    progress = min((step - rise) / max(total_steps - 1 - rise, 1), 1.0)
+    share = config.final_rate + (1 - config.final_rate) * (1 + math.cos(math.pi * progress)) / 2
+    return config.learning_rate * share
+
+
+def _groups(net: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    kernels = [p for p in net.parameters() if p.ndim > 1]
+    others = [p for p in net.parameters() if p.ndim <= 1]
+    return [
+        {"params": kernels, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
