@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from psygnal import Signal
 
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_heldout
 from dgseg.errors import DgsegError
 from dgseg.files import write_json
 from dgseg.jobs.events import JobEvent
@@ -117,10 +118,31 @@ class Adapting:
         """Corrected slices of all scans of the site."""
         return sum(row.n_corrected for row in self._session.rows)
 
-    @property
-    def n_corrected_scans(self) -> int:
-        """Scans with a corrected slice."""
-        return sum(row.n_corrected > 0 for row in self._session.rows)
+    def plan(self, holdout_every: int) -> str:
+        """What an adaptation would learn from and be judged by, as a sentence."""
+        workspace = self._session.workspace
+        if workspace is None or not self.n_corrected:
+            return ""
+        corrected = {
+            row.scan_id: list(workspace.corrections(row.scan_id).slices)
+            for row in self._session.rows
+            if row.n_corrected
+        }
+        held = choose_heldout(corrected, holdout_every)
+        n_held = sum(len(slices) for slices in held.values())
+        n = self.n_corrected
+        where = f"in {len(corrected)} scan{'' if len(corrected) == 1 else 's'}"
+        slices = f"corrected slice{'' if n == 1 else 's'}"
+        if n_held:
+            return (
+                f"Learns from {n - n_held} of {n} {slices} {where}; {n_held} held out to judge."
+            )
+        if holdout_every and n < LEAST_CORRECTED:
+            return (
+                f"Learns from {n} {slices} {where}. From {LEAST_CORRECTED} on one is held "
+                "out, so that the new model can be judged."
+            )
+        return f"Learns from {n} {slices} {where}; nothing is held out to judge by."
 
     def why_not(self) -> str:
         """Why no adaptation can start; empty when it can."""

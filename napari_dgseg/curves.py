@@ -11,7 +11,7 @@ from napari_dgseg.adapting import Curves
 from napari_dgseg.look import Look
 from napari_dgseg.widgets import FlowLayout, clear, label, row, swatch
 
-HEIGHT = 118
+HEIGHT = 124
 
 _COLOURS = {
     "loss": ("#7c9cff", "#2f55c8"),
@@ -77,7 +77,6 @@ class CurvesView(QWidget):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.hideButtons()
         self._plot.getPlotItem().setLogMode(x=False, y=True)
-        self._plot.setLabel("bottom", "step")
         self._plot.setAccessibleName("Loss curves")
         self._layout.insertWidget(0, self._plot)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     import napari
 
 WIDTH = 360
+
+_JOB_WORDS = {"finished": "your decision", "died": "interrupted", "stopping": "stopping …"}
+"""States of an adaptation as its header names them, where the name is another."""
 
 _FOLD_FIRST = {1: (4, 3, 2), 2: (4, 3, 1), 3: (4, 2, 1), 4: (2, 3, 1)}
 """Which steps make room, in this order, when one is unfolded and the dock is too low."""
@@ -58,6 +62,10 @@ class SiteAdaptationDock(QWidget):
         self._viewer = napari_viewer
         self.parts = household or Household(napari_viewer)
         self._was_docked = False
+        self._wanted = 1
+        self._room = QTimer(self)
+        self._room.setSingleShot(True)
+        self._room.timeout.connect(self._make_room)
         parts = self.parts
         self.site = SitePanel(parts.session)
         self.scans = ScansPanel(parts.session, self._scans_in_viewer)
@@ -72,7 +80,7 @@ class SiteAdaptationDock(QWidget):
             for number, (title, panel) in enumerate(zip(titles, panels, strict=True), start=1)
         ]
         self._build()
-        self.shortcuts = Shortcuts(napari_viewer, actions_of(self))
+        self.shortcuts = Shortcuts(napari_viewer, [])
         self._connect()
         self.site.open(Path(workspace) if workspace is not None else default_site())
         self._open_first()
@@ -80,7 +88,7 @@ class SiteAdaptationDock(QWidget):
     def _build(self) -> None:
         contents = QWidget()
         inner = QVBoxLayout(contents)
-        inner.setContentsMargins(0, 0, 4, 0)
+        inner.setContentsMargins(0, 0, 0, 0)
         inner.setSpacing(4)
         for step in self.steps:
             inner.addWidget(step)
@@ -92,7 +100,7 @@ class SiteAdaptationDock(QWidget):
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 4, 6)
+        layout.setContentsMargins(6, 2, 6, 6)
         layout.setSpacing(6)
         layout.addWidget(self.site)
         layout.addWidget(self._scroll, 1)
@@ -113,6 +121,7 @@ class SiteAdaptationDock(QWidget):
             parts.session.scan_opened,
         ):
             signal.connect(self._show_steps)
+        parts.session.workspace_changed.connect(self._bind_keys)
         parts.session.scan_opened.connect(self._on_opened)
         parts.session.proposal_changed.connect(self._on_proposal)
         parts.correcting.started.connect(self._on_correcting)
@@ -159,9 +168,11 @@ class SiteAdaptationDock(QWidget):
     def unfold(self, number: int) -> None:
         """Open a step, and fold others as far as the dock is too low for all."""
         self.steps[number - 1].unfold()
-        QTimer.singleShot(0, self, lambda: self._make_room(number))
+        self._wanted = number
+        self._room.start()
 
-    def _make_room(self, number: int) -> None:
+    def _make_room(self) -> None:
+        number = self._wanted
         for other in _FOLD_FIRST[number]:
             if self._needed_height() <= self._scroll.viewport().height():
                 return
@@ -187,12 +198,19 @@ class SiteAdaptationDock(QWidget):
         if self.parts.adapting.state == "finished":
             return  # the person compares scan after scan in step 4
         has_labels = current is not None and current.proposal is not None
-        self.unfold(3 if has_labels else 2)
+        self._go_on_to(3 if has_labels else 2)
 
     def _on_proposal(self) -> None:
         current = self.parts.session.current
-        if current is not None and current.proposal is not None:
-            self.unfold(3)
+        proposed = current is not None and current.proposal is not None
+        if proposed and not self.parts.correcting.is_started:
+            self._go_on_to(3)
+
+    def _go_on_to(self, number: int) -> None:
+        """Unfold the next step, and fold the one before: it is done."""
+        self.unfold(number)
+        if number == 3:
+            self.steps[1].unfold(False)
 
     def _on_correcting(self, _opened: object) -> None:
         if self.parts.adapting.state != "finished":
@@ -249,13 +267,16 @@ class SiteAdaptationDock(QWidget):
         idle = adapting.state == "idle"
         reason = adapting.why_not() if idle else ""
         now = adapting.progress
-        summary = "" if idle else adapting.state
-        if adapting.state == "finished":
-            summary = "your decision"
-        elif adapting.state == "running" and now is not None and now.total:
+        summary = "" if idle else _JOB_WORDS.get(adapting.state, adapting.state)
+        if adapting.state == "running" and now is not None and now.total:
             summary = f"{now.phase or ''} {(now.step or 0) / now.total:.0%}"
         state = "waiting" if reason else "ready"
         self.steps[3].show_state(state, summary, reason=reason, keep_panel=True)
+
+    def _bind_keys(self) -> None:
+        """Bind the keys anew: the structures to paint are those of the site."""
+        self.shortcuts.close()
+        self.shortcuts = Shortcuts(self._viewer, actions_of(self))
 
     # --- the rest -----------------------------------------------------------------
 
@@ -277,7 +298,7 @@ class SiteAdaptationDock(QWidget):
             panel.wear(look)
 
 
-def _closer(reference: weakref.ref[Household]):
+def _closer(reference: weakref.ref[Household]) -> Callable[..., None]:
     """What closes a household without keeping it alive."""
 
     def close(*_: object) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
+
+from psygnal import EmitLoopError
 
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
@@ -55,13 +58,18 @@ class Household:
         if not self.is_open:
             return
         self.is_open = False
-        self.watcher.unfollow()
-        self.stage.flush()
-        self.session.close_workspace()
-        self.stage.close()
-        self.letters.close()
-        self.runner.close()
-        self.worker.close()
+        for part in (
+            self.watcher.unfollow,
+            self.stage.flush,
+            self.session.close_workspace,
+            self.stage.close,
+            self.letters.close,
+            self.runner.close,
+            self.worker.close,
+        ):
+            # At the end of a program Qt may have deleted its half of a part already.
+            with contextlib.suppress(RuntimeError, EmitLoopError):
+                part()
 
     def _on_job_state(self, state: str) -> None:
         if state == "running":

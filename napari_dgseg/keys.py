@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from napari_dgseg.shortcuts import KEYS, Action, label_key
@@ -32,14 +33,17 @@ def actions_of(dock: SiteAdaptationDock) -> list[Action]:
         "previous_slice": ("slice before", lambda: move(-1)),
         "help": ("this list", dock.show_keys),
     }
+    workspace = dock.parts.session.workspace
+    structures = () if workspace is None else workspace.schema.labels
     labels = [
-        Action(label_key(value), f"paint structure {value}", _picker(dock, value))
-        for value in range(1, 6)
+        Action(label_key(each.value), f"paint {each.name}", _picker(dock, each.value))
+        for each in structures
+        if label_key(each.value)
     ]
     return [Action(KEYS[name], text, call) for name, (text, call) in named.items()] + labels
 
 
-def _picker(dock: SiteAdaptationDock, value: int):
+def _picker(dock: SiteAdaptationDock, value: int) -> Callable[[], None]:
     def pick() -> None:
         dock.correct.pick_label(value)
 

@@ -10,7 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPainterPath, QPen, QPixmap
 
 Tone = Literal["plain", "muted", "good", "caution", "bad", "accent"]
-IconKind = Literal["check", "warning", "cross", "dot", "ring", "pencil", "clock"]
+IconKind = Literal["check", "warning", "cross", "dot", "ring", "pencil", "clock", "eraser"]
 
 _ON_DARK = {"good": "#4cc38a", "caution": "#e9b949", "bad": "#ff7b7f", "accent": "#7c9cff"}
 _ON_LIGHT = {"good": "#14703f", "caution": "#855a00", "bad": "#c02530", "accent": "#2f55c8"}
@@ -119,11 +119,13 @@ def style_sheet(look: Look) -> str:
     QToolButton {{ padding: 3px; border: 1px solid transparent; border-radius: 3px;
         font-size: 9pt; background: none; }}
     QToolButton:hover {{ background: {name(look.control)}; }}
-    QToolButton[role="title"] {{ font-size: 11pt; font-weight: 600; padding: 2px 6px; }}
-    QToolButton[role="chip"] {{ background: {name(look.raised)}; font-size: 8.5pt;
+    QToolButton[role="title"] {{ font-size: 11pt; font-weight: 600; padding: 2px 3px; }}
+    QPushButton[role="chip"] {{ background: {name(look.raised)}; font-size: 8.5pt;
         padding: 2px 6px; }}
-    QToolButton[role="chip"]:hover {{ background: {name(look.control)}; }}
-    QToolButton:checked {{ background: {chosen}; }}
+    QPushButton[role="chip"]:hover {{ background: {name(look.control)}; }}
+    QToolButton:checked, QPushButton:checked {{ background: {chosen}; }}
+    QToolButton[role="fold"] {{ padding: 3px 0px; color: {name(look.tones["muted"])}; }}
+    QToolButton[role="fold"]:checked {{ background: none; }}
     QToolButton::menu-indicator {{ image: none; width: 0px; }}
     QPushButton:focus, QToolButton:focus, QTableView:focus {{
         border: 1px solid {name(look.tones["accent"])}; }}
@@ -201,6 +203,13 @@ def _pencil(painter: QPainter, color: QColor) -> None:
     painter.drawPolygon([QPointF(x, y) for x, y in corners])
 
 
+def _eraser(painter: QPainter, color: QColor) -> None:
+    painter.setPen(QPen(color, 1.3))
+    corners = ((1.5, 9.5), (7.5, 3.5), (12, 8), (8, 12), (4, 12))
+    painter.drawPolygon([QPointF(x, y) for x, y in corners])
+    painter.drawLine(QPointF(5, 6), QPointF(9.5, 10.5))
+
+
 def _clock(painter: QPainter, color: QColor) -> None:
     painter.setPen(QPen(color, 1.3))
     painter.drawEllipse(QPointF(7, 7), 5, 5)
@@ -215,4 +224,5 @@ _STROKES = {
     "ring": _ring,
     "pencil": _pencil,
     "clock": _clock,
+    "eraser": _eraser,
 }

@@ -253,10 +253,14 @@ class Stage:
         old = self._layers.get(role)
         if old is not None and role != "corrections":
             options["visible"] = old.visible
+        active = self._viewer.layers.selection.active
         self.remove(role)
         added = Layer.create(data, options, kind)
         self._layers[role] = added
         self._viewer.layers.insert(self._place(role), added)
+        if active is not None and active in self._viewer.layers:
+            # napari selects what is added: the next stroke would go astray.
+            self._viewer.layers.selection.active = active
         self.layers_changed.emit()
         return added
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from qtpy.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
@@ -129,7 +130,7 @@ class Step(QWidget):
         self.panel = panel
         self._body = QWidget()
         body = column(self._body, spacing=6)
-        body.setContentsMargins(8, 6, 6, 8)
+        body.setContentsMargins(8, 6, 8, 8)
         body.addWidget(self.reason)
         body.addWidget(panel)
         layout = column(self, spacing=0)
@@ -151,7 +152,9 @@ class Step(QWidget):
         The panel is then hidden, unless it holds something that can be done all the
         same (`keep_panel`).
         """
-        self.header.show_state(state, reason or summary)
+        # The header has room for the beginning of a reason; all of it is below.
+        self.header.show_state(state, re.split("[:,.]", reason)[0] or summary)
+        self.header.setToolTip(reason or summary)
         self.reason.setText(reason)
         self.reason.setVisible(bool(reason))
         self.panel.setVisible(keep_panel or not reason)

@@ -75,6 +75,7 @@ class AdaptForm(QWidget):
         self._more.hide()
         self.more.setText("▸ Advanced")
         self.more.setCheckable(True)
+        self.more.setProperty("role", "fold")
         layout = column(self)
         layout.addLayout(grid)
         layout.addLayout(row(self.more, 1))
@@ -90,6 +91,7 @@ class AdaptForm(QWidget):
         self._adapting.choices_changed.connect(self.show_choices)
         self._set_unit("minutes")
         self.holdout.setValue(int(settings.get("adaptation.holdout_every")))
+        self.holdout.valueChanged.connect(self.refresh)
         self.show_choices()
 
     @property
@@ -122,12 +124,10 @@ class AdaptForm(QWidget):
         )
         self._show_when()
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """Say what an adaptation would learn from, and whether it can start."""
         adapting = self._adapting
-        n, scans = adapting.n_corrected, adapting.n_corrected_scans
-        slices = f"{n} corrected slice{'' if n == 1 else 's'}"
-        self.plan.setText(f"Learns from {slices} in {scans} scan{'' if scans == 1 else 's'}.")
+        self.plan.setText(adapting.plan(self.holdout.value()))
         allow(self.start, adapting.why_not() or ("Preparing." if adapting.is_busy else ""))
 
     def _set_unit(self, unit: str) -> None:

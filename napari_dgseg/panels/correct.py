@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtWidgets import QButtonGroup, QCheckBox, QToolButton, QWidget
+from qtpy.QtCore import QSize
+from qtpy.QtWidgets import QButtonGroup, QCheckBox, QPushButton, QToolButton, QWidget
 
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.look import Look, icon
@@ -32,13 +33,11 @@ class CorrectPanel(QWidget):
         super().__init__()
         self._session, self._correcting, self._stage = session, correcting, stage
         self._look: Look | None = None
+        self._suggested: int | None = None
         self.start = button(
             "Start correcting",
             "Copy the proposal into a layer of your own and paint on it",
             primary=True,
-        )
-        self.update_base = button(
-            "Use the new proposal", "Untouched slices take the labels of the accepted model"
         )
         self.notice = Notice(action="Reopen")
         self.confirm = button("Slice is right", "Confirm this slice as it is: it counts too")
@@ -46,7 +45,7 @@ class CorrectPanel(QWidget):
         self.next = button("Next slice", "Go to the slice that the model is least certain of")
         self.where = label(role="strong", wrap=False)
         self.reason = label(tone="muted", role="small")
-        self.reviewed = QCheckBox("Scan is reviewed")
+        self.reviewed = QCheckBox("Scan reviewed")
         self.reviewed.setToolTip("You are done with this scan")
         self.saved = StatusLine()
         self._painter = QButtonGroup(self)
@@ -59,24 +58,22 @@ class CorrectPanel(QWidget):
     def _build(self) -> None:
         tools = column(self._tools)
         tools.addLayout(self._brushes)
-        tools.addLayout(row(self.where, 1))
+        tools.addLayout(row(self.where, 1, self.reviewed))
         buttons = row(self.confirm, self.withdraw, self.next)
         for index in range(3):
             buttons.setStretch(index, 1)
         tools.addLayout(buttons)
         tools.addWidget(self.reason)
         tools.addLayout(self._chips)
-        tools.addLayout(row(self.saved, 1, self.reviewed))
+        tools.addWidget(self.saved)
         layout = column(self)
         layout.addWidget(self.start)
         layout.addWidget(self.notice)
-        layout.addWidget(self.update_base)
         layout.addWidget(self._tools)
 
     def _connect(self) -> None:
         self.start.clicked.connect(self._correcting.start)
-        self.update_base.clicked.connect(self._correcting.start)
-        self.notice.action.clicked.connect(self._stage.reopen_corrections)
+        self.notice.action.clicked.connect(self._mend)
         self.confirm.clicked.connect(self.confirm_slice)
         self.withdraw.clicked.connect(self.withdraw_slice)
         self.next.clicked.connect(self.next_slice)
@@ -95,6 +92,9 @@ class CorrectPanel(QWidget):
         """Take the colours of a theme."""
         self._look = look
         self.saved.wear(look)
+        eraser = self._painter.button(0)
+        if eraser is not None:
+            eraser.setIcon(icon("eraser", look.text))
         self.refresh()
 
     # --- what a person does -------------------------------------------------------
@@ -121,10 +121,12 @@ class CorrectPanel(QWidget):
         suggestion = self._correcting.suggest()
         if suggestion is None:
             self.reason.setText("Every slice of this scan has been looked at.")
+            self.reason.setVisible(True)
         else:
             self._stage.go_to(suggestion.slice)
             self.reason.setText(suggestion.reason)
-        self.reason.setVisible(True)
+            self._suggested = suggestion.slice
+            self.reason.setVisible(True)
 
     def pick_label(self, value: int) -> None:
         """Paint with a label; 0 erases."""
@@ -132,6 +134,14 @@ class CorrectPanel(QWidget):
         if brush is not None:
             brush.setChecked(True)
         self._stage.choose_label(value)
+
+    def _mend(self) -> None:
+        """Do what the notice offers."""
+        if self._stage.layer("corrections") is None or self._stage.problem is not None:
+            self._stage.reopen_corrections()
+        else:
+            self._stage.flush()
+            self._correcting.start()
 
     def _set_reviewed(self, reviewed: bool) -> None:
         if self._session.current is not None:
@@ -146,7 +156,6 @@ class CorrectPanel(QWidget):
         self.start.setVisible(not started)
         allow(self.start, correcting.why_not_start())
         self._tools.setVisible(started)
-        self.update_base.setVisible(correcting.is_outdated)
         gone = started and stage.layer("corrections") is None
         if stage.problem is not None:
             self.notice.say(stage.problem.public_message, "bad")
@@ -154,12 +163,16 @@ class CorrectPanel(QWidget):
             self.notice.say("The corrections layer was deleted. Nothing is lost.", "caution")
         elif correcting.is_outdated:
             self.notice.say(
-                "Untouched slices still show what the model before this one proposed.",
+                "Untouched slices show what another model proposed.",
                 "accent",
             )
         else:
             self.notice.say("")
-        self.notice.action.setVisible(gone or stage.problem is not None)
+        lost = gone or stage.problem is not None
+        self.notice.action.setText("Reopen" if lost else "Use the new")
+        self.notice.action.setToolTip(
+            "" if lost else "Untouched slices take the labels of the accepted model"
+        )
         self._show_chips()
         self._show_slice()
         self._show_saved()
@@ -175,9 +188,10 @@ class CorrectPanel(QWidget):
         choices = [(each.value, each.name, each.color) for each in workspace.schema.labels]
         for value, name, color in [*choices, (0, "eraser", "")]:
             brush = QToolButton()
-            brush.setText(name)
+            brush.setText(f" {name} ")
             brush.setCheckable(True)
             brush.setToolButtonStyle(brush.toolButtonStyle().ToolButtonTextBesideIcon)
+            brush.setIconSize(QSize(12, 12))
             if color:
                 brush.setIcon(swatch(color))
             key = label_key(value)
@@ -186,15 +200,16 @@ class CorrectPanel(QWidget):
             self._painter.addButton(brush, value)
             self._brushes.addWidget(brush)
         self._painter.button(choices[0][0]).setChecked(True)
+        if self._look is not None:
+            self.wear(self._look)
 
     def _show_chips(self) -> None:
         clear(self._chips)
         for index, state in self._correcting.slices.items():
-            chip = QToolButton()
+            chip = QPushButton()
             chip.setText(f"{index} {state}")
             chip.setProperty("slice", index)
             chip.setToolTip(f"Go to slice {index}")
-            chip.setToolButtonStyle(chip.toolButtonStyle().ToolButtonTextBesideIcon)
             if self._look is not None:
                 changed = state == "changed"
                 tone = self._look.tone("accent" if changed else "good")
@@ -207,6 +222,10 @@ class CorrectPanel(QWidget):
     def _show_slice(self) -> None:
         if not self._correcting.is_started:
             return
+        if self._suggested not in (None, self._stage.slice_index):
+            self.reason.setText("")
+            self._suggested = None
+        self.reason.setVisible(bool(self.reason.text()))
         index, n_slices = self._stage.slice_index, self._stage.n_slices
         state = self._correcting.slices.get(index)
         words = {"changed": ", changed by you", "confirmed": ", confirmed as right"}

@@ -7,12 +7,14 @@ from functools import partial
 
 from qtpy.QtWidgets import QToolButton, QWidget
 
+from dgseg.bundles.bundle import read_info
+from dgseg.errors import DgsegError
 from dgseg.site.records import HistoryEntry
 from napari_dgseg.adapting import RUNNING, Adapting
 from napari_dgseg.session import SiteSession
 from napari_dgseg.widgets import ElidedLabel, allow, button, clear, column, label, row
 
-_ACTIONS = {"initial": "started with", "accepted": "accepted", "rolled-back": "back to"}
+_ACTIONS = {"initial": "Started with", "accepted": "Accepted", "rolled-back": "Back to"}
 
 
 class HistoryPanel(QWidget):
@@ -23,6 +25,7 @@ class HistoryPanel(QWidget):
         self._session, self._adapting = session, adapting
         self.toggle = QToolButton()
         self.toggle.setCheckable(True)
+        self.toggle.setProperty("role", "fold")
         self._list = QWidget()
         self._lines = column(self._list, spacing=4)
         self._list.hide()
@@ -51,8 +54,10 @@ class HistoryPanel(QWidget):
 
     def _line(self, entry: HistoryEntry, *, is_now: bool, offered: bool) -> QWidget:
         line = QWidget()
-        head = f"{_local(entry.time)}  {_ACTIONS[entry.action]} {entry.bundle_id[:6]}"
-        first = row(label(head, wrap=False), 1)
+        head = label(f"{_ACTIONS[entry.action]} {self._name(entry.bundle_id)}", wrap=False)
+        head.setToolTip(f"Model {entry.bundle_id}")
+        when = label(_local(entry.time), tone="muted", role="small", wrap=False)
+        first = row(head, 1, when)
         if is_now:
             first.addWidget(label("in use", tone="good", wrap=False))
         elif offered:
@@ -67,6 +72,15 @@ class HistoryPanel(QWidget):
             layout.addWidget(ElidedLabel(entry.note, tone="muted", role="small"))
         return line
 
+    def _name(self, bundle_id: str) -> str:
+        workspace = self._session.workspace
+        if workspace is None:
+            return bundle_id
+        try:
+            return read_info(workspace.accepted.parent / bundle_id).name
+        except DgsegError:
+            return f"{bundle_id[:6]} (damaged)"
+
 
 def _local(time: str) -> str:
-    return f"{datetime.fromisoformat(time).astimezone():%d %b %Y, %H:%M}"
+    return f"{datetime.fromisoformat(time).astimezone():%d %b, %H:%M}"
