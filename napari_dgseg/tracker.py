@@ -85,6 +85,7 @@ class CorrectionTracker:
         self._timers = [self._timer(self._look), self._timer(self._sweep_turn)]
         self._look_timer, self._sweep_timer = self._timers
         self._look_timer.setInterval(delay_ms)
+        layer.events.labels_update.connect(self._on_step_of_stroke)
         layer.events.paint.connect(self._on_paint)
         layer.events.set_data.connect(self._on_drawn)
         layer.events.data.connect(self._on_anything)
@@ -134,6 +135,7 @@ class CorrectionTracker:
         self._hints.clear()
         self._unseen, self._urgent = 0, False
         events = self._layer.events
+        events.labels_update.disconnect(self._on_step_of_stroke)
         events.paint.disconnect(self._on_paint)
         events.set_data.disconnect(self._on_drawn)
         events.data.disconnect(self._on_anything)
@@ -147,6 +149,11 @@ class CorrectionTracker:
             return
         self._hints.add(shown)
         self._look_timer.start()
+
+    def _on_step_of_stroke(self, _event: object = None) -> None:
+        """Do not look at half a stroke: its end is announced."""
+        if self._sweep_timer.isActive():
+            self._sweep_timer.start(_IDLE_MS)
 
     def _on_drawn(self, _event: object = None) -> None:
         """Undo, redo, a refresh, or only a move to another slice."""

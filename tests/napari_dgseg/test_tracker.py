@@ -63,6 +63,17 @@ def test_two_strokes_and_a_move_within_the_pause(viewer_model, corrections, hear
     assert sorted(heard.slices) == [3, 4]
 
 
+def test_half_a_stroke_is_not_reported(viewer_model, corrections, heard, settle, qtbot):
+    viewer_model.dims.set_current_step(0, 2)  # sets off a comparison at leisure
+    with corrections.block_history():
+        for column in range(5, 25):
+            corrections.paint((2, 5, column), 1)
+            qtbot.wait(60)
+        assert heard == []
+    settle()
+    assert heard.slices == [2]
+
+
 def test_undo_and_redo_elsewhere(viewer_model, corrections, tracker, heard, settle):
     viewer_model.dims.set_current_step(0, 2)
     stroke(corrections, 2)
