@@ -61,7 +61,8 @@ class JobContext:
         return self._stop
 
     def check_stop(self) -> None:
-        """Raise `JobStopped` if the job is to stop."""
+        """Raise `JobStopped` if the job is to stop; for between large pieces of work."""
+        self._polled = 0.0
         if self.should_stop():
             raise JobStopped
 

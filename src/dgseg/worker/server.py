@@ -217,8 +217,7 @@ def _lines(stream: FileIO) -> Iterator[bytes]:
 def _methods() -> MethodsResult:
     from dgseg.methods.registry import describe
 
-    found = (MethodInfo(name=m.name, title=m.title, when=m.when) for m in describe())
-    return MethodsResult(methods=tuple(found))
+    return MethodsResult(methods=tuple(MethodInfo(**method) for method in describe()))
 
 
 def _devices() -> DevicesResult:

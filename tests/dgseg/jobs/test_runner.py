@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -29,7 +30,6 @@ QUICK = AdaptConfig(
     precision="fp32",
     threads=1,
 )
-LONG = dataclasses.replace(QUICK, steps=250)
 
 
 def told(folder) -> list[JobEvent]:
@@ -116,7 +116,7 @@ def test_held_out_slices_are_judged_by_their_corrections(make_job, run_here, tmp
 
 def test_stopped_and_resumed_it_does_what_it_would_have_done(make_job, make_site, run_here):
     site = make_site()
-    unbroken, broken = (make_job(LONG, site=site, name=name) for name in ("a", "b"))
+    unbroken, broken = (make_job(site=site, name=name) for name in ("a", "b"))
     run_here(unbroken.path)
 
     def stop_in_training(event: JobEvent) -> None:
@@ -129,7 +129,7 @@ def test_stopped_and_resumed_it_does_what_it_would_have_done(make_job, make_site
     assert run_here(broken.path) == 0
     assert broken.state == "finished"
     steps = [e.step for e in told(broken) if e.phase == "training" and e.step and e.run == 1]
-    assert steps[-1] < 250
+    assert steps[-1] < 60
     one, two = (read_weights(f.bundle, read_info(f.bundle)) for f in (unbroken, broken))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
@@ -216,7 +216,7 @@ def test_a_method_that_needs_corrections_says_so(make_job, make_site, run_here):
     config = dataclasses.replace(QUICK, method="deepall", batch_unlabelled=1)
     folder = make_job(config, site=make_site(corrected=()))
     assert run_here(folder.path) == 1
-    assert "correct" in (last_error(folder).message + last_error(folder).remedy).lower()
+    assert "labelled slice" in last_error(folder).message
 
 
 def test_an_unknown_method_is_named(make_job, run_here):
@@ -288,11 +288,18 @@ def test_whatever_goes_wrong_is_a_sentence(make_job, run_here, monkeypatch, erro
     assert "Mueller" not in everything_written(folder)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_full_disk_that_takes_no_event_is_a_job_error(make_job, run_here):
+    import resource
+
     folder = make_job()
-    (folder.path / "events.jsonl").symlink_to("/dev/full")
-    with pytest.raises(JobError, match="disk is full"):
-        run_here(folder.path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(JobError, match="disk is full"):
+            run_here(folder.path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_at_the_end_keeps_the_work(make_job, run_here):
