@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from lightning_fabric import Fabric
@@ -15,8 +14,6 @@ from dgseg.losses.supervised import dice_ce
 from dgseg.methods.base import Batch, Episode, Method
 from dgseg.methods.config import OptimiserConfig
 from dgseg.methods.ema import RunningMean
-
-Loss = tuple[Tensor, dict[str, Tensor]]
 
 
 class OneNetwork(Method):
@@ -35,6 +32,8 @@ class OneNetwork(Method):
     ema_decay : float
         Of the running mean of the weights; 0 for none.
     """
+
+    _wrapped: nn.Module
 
     def __init__(
         self,
@@ -62,8 +61,8 @@ class OneNetwork(Method):
             fused=fabric.device.type in {"cpu", "cuda"},
         )
         wrapped, self._optimiser = fabric.setup(net, optimiser)
-        # Hidden from nn.Module, for its weights are those of `net`.
-        self._wrapped: Callable[[], nn.Module] = lambda: wrapped
+        # Past nn.Module's registration, for its weights are those of `net`.
+        self.__dict__["_wrapped"] = wrapped
         self._spatial = SpatialAugment(config.augment)
         self._intensity = IntensityAugment(config.augment)
 
@@ -108,7 +107,7 @@ class OneNetwork(Method):
 
     def _student(self, images: Tensor) -> Tensor:
         """The network's logits, in Fabric's precision."""
-        logits: Tensor = self._wrapped()(images)
+        logits: Tensor = self._wrapped(images)
         return logits
 
     def _probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
@@ -148,7 +147,7 @@ class OneNetwork(Method):
             # A check for finite gradients would wait for the device in every
             # step; the loop looks at the losses, which tell the same.
             self._fabric.clip_gradients(
-                self._wrapped(),
+                self._wrapped,
                 self._optimiser,
                 max_norm=self.config.clip_norm,
                 error_if_nonfinite=False,

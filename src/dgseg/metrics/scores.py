@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -34,6 +34,10 @@ class Scores:
     hd95: np.ndarray
     assd: np.ndarray
 
+    def means(self) -> dict[str, float]:
+        """The mean over the structures of each score, by its name."""
+        return {f.name: float(np.mean(getattr(self, f.name))) for f in fields(self)}
+
 
 def score(
     labels: np.ndarray,
@@ -53,7 +57,8 @@ def score(
     n_classes : int
         With the background.
     slices : ndarray of bool, shape (slices,), optional
-        The slices that count; all where absent.
+        The slices that count; all where absent. The others keep their place,
+        so that distances across a gap are what they are, and count as empty.
 
     Raises
     ------
@@ -63,16 +68,10 @@ def score(
     if labels.shape != truth.shape:
         raise ValueError(f"shapes differ: {labels.shape} and {truth.shape}")
     if slices is not None:
-        labels, truth = labels[slices], truth[slices]
+        where = np.asarray(slices, dtype=bool)[:, None, None]
+        labels, truth = np.where(where, labels, 0), np.where(where, truth, 0)
     rows = [_one(labels == k, truth == k, spacing) for k in range(1, n_classes)]
     return Scores(*np.array(rows, dtype=float).reshape(-1, 6).T)
-
-
-def dice(labels: np.ndarray, truth: np.ndarray, value: int) -> float:
-    """Dice of one structure; 1 where it is in neither volume."""
-    found, true = labels == value, truth == value
-    total = int(found.sum()) + int(true.sum())
-    return 1.0 if total == 0 else 2.0 * int((found & true).sum()) / total
 
 
 def _one(found: np.ndarray, true: np.ndarray, spacing: Sequence[float]) -> tuple[float, ...]:
