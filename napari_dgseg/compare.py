@@ -8,7 +8,7 @@ import numpy as np
 from psygnal import Signal
 
 from dgseg.scans.schema import Label, LabelSchema
-from dgseg.site.proposals import Proposal
+from dgseg.site.proposals import Proposal, has_proposal
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.layers import label_colormap, label_features
 from napari_dgseg.session import OpenScan, SiteSession, as_known
@@ -60,6 +60,29 @@ class Comparison:
     def is_shown(self) -> bool:
         """Whether the open scan can be compared."""
         return bool(self._shown_for)
+
+    @property
+    def scan_id(self) -> str:
+        """The open scan, or an empty string."""
+        current = self._session.current
+        return "" if current is None else current.scan_id
+
+    @property
+    def scans(self) -> list[tuple[str, str]]:
+        """Identifier and title of each scan that the candidate proposed for."""
+        folder = self._adapting.folder
+        if folder is None or self._adapting.state != "finished":
+            return []
+        rows = (row for row in self._session.rows if row.scan_id)
+        return [
+            (row.scan_id, row.title)
+            for row in rows
+            if has_proposal(folder.proposals(row.scan_id))
+        ]
+
+    def open(self, scan_id: str) -> None:
+        """Compare on another scan."""
+        self._session.open_scan(scan_id)
 
     @property
     def view(self) -> str:

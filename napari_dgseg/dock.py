@@ -171,6 +171,10 @@ class SiteAdaptationDock(QWidget):
         self._wanted = number
         self._room.start()
 
+    def bring_up(self, widget: QWidget) -> None:
+        """Scroll until a part of a step is in sight."""
+        self._scroll.ensureWidgetVisible(widget)
+
     def _make_room(self) -> None:
         number = self._wanted
         for other in _FOLD_FIRST[number]:

@@ -124,8 +124,9 @@ def style_sheet(look: Look) -> str:
         padding: 2px 6px; }}
     QPushButton[role="chip"]:hover {{ background: {name(look.control)}; }}
     QToolButton:checked, QPushButton:checked {{ background: {chosen}; }}
-    QToolButton[role="fold"] {{ padding: 3px 0px; color: {name(look.tones["muted"])}; }}
-    QToolButton[role="fold"]:checked {{ background: none; }}
+    QPushButton[role="fold"] {{ padding: 3px 0px; text-align: left; background: none;
+        color: {name(look.tones["muted"])}; }}
+    QPushButton[role="fold"]:hover {{ color: {name(look.text)}; }}
     QToolButton::menu-indicator {{ image: none; width: 0px; }}
     QPushButton:focus, QToolButton:focus, QTableView:focus {{
         border: 1px solid {name(look.tones["accent"])}; }}

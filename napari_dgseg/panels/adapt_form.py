@@ -6,8 +6,8 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QGridLayout,
+    QPushButton,
     QSpinBox,
-    QToolButton,
     QWidget,
 )
 
@@ -37,7 +37,7 @@ class AdaptForm(QWidget):
         self.device = QComboBox()
         self.device.setSizeAdjustPolicy(self.method.sizeAdjustPolicy())
         self.holdout = QSpinBox()
-        self.more = QToolButton()
+        self.more = QPushButton()
         self.plan = label(tone="muted", role="small")
         self.start = button(
             "Adapt to this site", "Fine-tune the model in the background", primary=True

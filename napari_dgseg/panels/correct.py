@@ -143,6 +143,10 @@ class CorrectPanel(QWidget):
             self._stage.flush()
             self._correcting.start()
 
+    def brush(self, value: int) -> QToolButton:
+        """The button that paints a label; 0 for the eraser."""
+        return self._painter.button(value)
+
     def _set_reviewed(self, reviewed: bool) -> None:
         if self._session.current is not None:
             self._session.set_reviewed(self._session.current.scan_id, reviewed)

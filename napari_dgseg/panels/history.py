@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from functools import partial
 
-from qtpy.QtWidgets import QToolButton, QWidget
+from qtpy.QtWidgets import QPushButton, QWidget
 
 from dgseg.bundles.bundle import read_info
 from dgseg.errors import DgsegError
@@ -23,7 +23,7 @@ class HistoryPanel(QWidget):
     def __init__(self, session: SiteSession, adapting: Adapting) -> None:
         super().__init__()
         self._session, self._adapting = session, adapting
-        self.toggle = QToolButton()
+        self.toggle = QPushButton()
         self.toggle.setCheckable(True)
         self.toggle.setProperty("role", "fold")
         self._list = QWidget()

@@ -125,6 +125,7 @@ class SegmentPanel(QWidget):
             patch.setPixmap(swatch(each.color))
             entry = QWidget()
             entry.setLayout(row(patch, label(each.name, wrap=False), spacing=5))
+            entry.setFixedHeight(22)  # as high as the box beside it
             self._legend.addWidget(entry)
 
     def _segment_this(self) -> None:

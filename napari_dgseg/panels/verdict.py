@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import DIFFERENCE, Comparison, View
@@ -47,6 +47,12 @@ class VerdictPanel(QWidget):
         self.accept = button("Accept the new model", "It segments from now on", primary=True)
         self.keep = button("Keep the old", "The new model is put by; nothing changes")
         self.views = QButtonGroup(self)
+        self.views.setExclusive(False)  # none is checked where nothing can be compared
+        self.scan = QComboBox()
+        self.scan.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.scan.setToolTip("The scan on which old and new are compared")
         self._switch = row(label("Show", tone="muted", wrap=False), spacing=2)
         for at, (text, view, tip) in enumerate(_VIEWS):
             each = QPushButton(text)
@@ -56,16 +62,18 @@ class VerdictPanel(QWidget):
             self.views.addButton(each, at)
             self._switch.addWidget(each, 1)
         self._legend = FlowLayout(spacing=10)
-        self._hint = label(tone="muted", role="small")
+        chooser = row(label("Scan", tone="muted", wrap=False))
+        chooser.addWidget(self.scan, 1)
         layout = column(self)
         layout.addWidget(self.verdict)
         layout.addLayout(self._table)
+        layout.addLayout(chooser)
         layout.addLayout(self._switch)
         layout.addLayout(self._legend)
-        layout.addWidget(self._hint)
         layout.addLayout(row(self.accept, self.keep))
         self.accept.clicked.connect(adapting.accept)
         self.keep.clicked.connect(adapting.keep_old)
+        self.scan.activated.connect(self._choose_scan)
         comparison.changed.connect(self.refresh_comparison)
         self._make_legend()
 
@@ -88,16 +96,28 @@ class VerdictPanel(QWidget):
         """Show which of the layers is visible."""
         shown = self._comparison.is_shown
         view = self._comparison.view
-        reason = "" if shown else "Open a corrected scan in step 1 to compare."
+        reason = "" if shown else "Choose a scan that the new model has segmented."
         for at, (_, name, _tip) in enumerate(_VIEWS):
             each = self.views.button(at)
             each.setChecked(shown and name == view)
             allow(each, reason)
-        self._hint.setText(
-            "Open another corrected scan in step 1 to compare there." if shown else reason
-        )
+        self._show_scans()
         for at in range(self._legend.count()):
             self._legend.itemAt(at).widget().setVisible(shown and view == "difference")
+
+    def _show_scans(self) -> None:
+        """List the scans that the new model has segmented; the open one is chosen."""
+        scans = self._comparison.scans
+        current = self._comparison.scan_id
+        self.scan.blockSignals(True)
+        self.scan.clear()
+        for scan_id, title in scans:
+            self.scan.addItem(title, scan_id)
+        self.scan.setCurrentIndex(self.scan.findData(current))
+        self.scan.blockSignals(False)
+
+    def _choose_scan(self, at: int) -> None:
+        self._comparison.open(self.scan.itemData(at))
 
     def _make_legend(self) -> None:
         for each in DIFFERENCE.labels:
