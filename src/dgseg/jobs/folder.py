@@ -143,17 +143,19 @@ class JobFolder:
         ``"waiting"`` has never run; ``"died"`` was killed or lost its machine,
         and can be resumed as one that is ``"stopped"`` or ``"failed"`` can.
         """
-        # The event is read before the lock is tried: a job that ends in
-        # between is then at worst taken for running once more.
-        event = last_event(self._file("events.jsonl"))
+        before = last_event(self._file("events.jsonl"))
         if self._is_alive():
             return "stopping" if self.stop_requested(self.runs) else "running"
         if self._file("result.json").exists():
             return "finished"
-        event = last_event(self._file("events.jsonl")) or event
+        event = last_event(self._file("events.jsonl"))
         if event is None:
             return "waiting"
-        return event.state if event.state in ("stopped", "failed", "finished") else "died"
+        if event.state in ("stopped", "failed", "finished"):
+            return event.state
+        # Its last word is that it runs, and nobody holds the lock: it died, unless
+        # it began to run between the look at the lock and the look at the events.
+        return "died" if event == before else "running"
 
     @property
     def result(self) -> dict[str, Any] | None:

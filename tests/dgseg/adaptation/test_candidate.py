@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from dgseg.adaptation.candidate import _items, describe
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.reader import SiteReader
+from dgseg.bundles.bundle import BundleInfo
+from dgseg.scans.preprocessing import Preprocessing
+from dgseg.scans.schema import SPINAL_GM
+from dgseg.training.store import SliceStore
+
+
+def test_held_out_slices_reach_the_training_in_no_form(make_item, watcher):
+    item = make_item(0, corrected=(0, 2, 4))
+    scan = SiteReader([item], watcher).read(item)
+    bright = scan.array.copy()
+    bright[2] = bright.max()  # a slice that would be known anywhere
+    (annotated,) = _items(SiteReader([item], watcher), {item.scan_id: (2,)})
+    marked = type(annotated)(
+        type(scan)(bright, scan.geometry, scan.source),
+        annotated.labels,
+        annotated.annotated_slices,
+        annotated.domain,
+        hidden_slices=annotated.hidden_slices,
+    )
+    store = SliceStore.build([marked], Preprocessing())
+    assert store.n_slices("clinic") == 5
+    assert store.n_slices("clinic", labelled=True) == 2
+    generator = torch.Generator().manual_seed(0)
+    for labelled in (True, False):
+        crops = store.sample("clinic", 64, 32, labelled, generator).images
+        assert not (crops == 1).flatten(1).all(dim=1).any()
+
+
+def test_nothing_is_hidden_where_nothing_is_held_out(make_item, watcher):
+    items = [make_item(0, corrected=(0, 1)), make_item(1)]
+    store = SliceStore.build(_items(SiteReader(items, watcher), {}), Preprocessing())
+    assert store.n_slices("clinic") == 12
+    assert store.n_slices("clinic", labelled=True) == 2
+
+
+def test_a_candidate_knows_its_parent_and_is_called_adapted_once():
+    parent = BundleInfo(
+        name="cord",
+        method="deepall",
+        network={},
+        preprocessing=Preprocessing(),
+        labels=SPINAL_GM,
+        domains=("a", "b"),
+        licence="CC0",
+    )
+    child = describe(parent, AdaptConfig(), ("clinic",), {"steps": 3})
+    grandchild = describe(child, AdaptConfig(), ("clinic",), {"steps": 3})
+    assert grandchild.name == child.name == "cord (adapted)"
+    assert grandchild.parent_id == child.bundle_id != parent.bundle_id
+    assert grandchild.domains == ("a", "b", "clinic")
+    assert child.licence == "CC0"
+    assert child.method == "mean-teacher"
+    assert np.isclose(child.training["steps"], 3)
