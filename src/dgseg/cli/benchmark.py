@@ -20,6 +20,8 @@ class Benchmark:
     """Names of data sets; synthetic domains are only learnt from."""
     out: Path
     """Folder for the folds, leave-one-out.json and leave-one-out.md."""
+    start_from: Path | None = None
+    """A bundle of the same network whose weights are the first ones."""
     held_out: tuple[str, ...] = ()
     """Only these domains as targets; all real ones if not given."""
     data_root: Path | None = None
@@ -38,6 +40,7 @@ class Benchmark:
                 data,
                 self.out,
                 held_out=self.held_out or None,
+                start_from=self.start_from,
                 on_fold=lambda domain, n, of: steps.rename(f"{n + 1}/{of} without {domain}"),
                 on_step=steps.report,
             )

@@ -20,6 +20,8 @@ class Train:
     """Folder for the checkpoint and the bundle."""
     name: str = "model"
     """Name of the bundle."""
+    start_from: Path | None = None
+    """A bundle of the same network whose weights are the first ones."""
     without: tuple[str, ...] = ()
     """Domains to leave out, and the people who were scanned there."""
     data_root: Path | None = None
@@ -45,6 +47,7 @@ class Train:
                 self.config,
                 data,
                 self.out,
+                start_from=self.start_from,
                 provenance=provenance,
                 on_step=steps.report,
                 on_phase=console.say,

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from dgseg.bundles.bundle import read_info
 from dgseg.errors import TrainingError
 from dgseg.evaluation.scoring import ScanScore, score_entries
 from dgseg.evaluation.tables import fold_table
@@ -49,6 +50,7 @@ def leave_one_out(
     out: Path,
     *,
     held_out: Sequence[str] | None = None,
+    start_from: Path | None = None,
     on_fold: Callable[[str, int, int], None] | None = None,
     on_step: OnStep | None = None,
     should_stop: ShouldStop | None = None,
@@ -70,6 +72,9 @@ def leave_one_out(
     held_out : sequence of str, optional
         Domains to hold out; if not given, all whose names do not begin with
         ``synthetic-``.
+    start_from : Path, optional
+        A bundle whose weights every fold starts with. It must not have learnt
+        from a held-out domain.
     on_fold : callable, optional
         Told the domain, the number of its fold from 0, and how many there are.
     on_step, should_stop : callable, optional
@@ -84,16 +89,18 @@ def leave_one_out(
     ------
     TrainingError
         If a domain does not exist, or nothing is left to learn from, or `out`
-        holds the folds of another training; and as `train` raises.
+        holds the folds of another training, or `start_from` has learnt from a
+        held-out domain; and as `train` raises.
     """
     domains = _domains(data, held_out)
+    start = _innocent(start_from, domains)
     data = _read_once(data)
     out.mkdir(parents=True, exist_ok=True)
     folds = []
     for number, domain in enumerate(domains):
         if on_fold is not None:
             on_fold(domain, number, len(domains))
-        fold = _one(config, data, domain, out, on_step, should_stop)
+        fold = _one(config, data, domain, out, start, on_step, should_stop)
         if fold is None:
             return None
         folds.append(fold)
@@ -135,6 +142,28 @@ def _domains(data: TrainingSet, held_out: Sequence[str] | None) -> tuple[str, ..
     return chosen
 
 
+@dataclass(frozen=True)
+class _Start:
+    """The bundle that every fold starts from, if any."""
+
+    folder: Path | None = None
+    bundle_id: str = ""
+
+
+def _innocent(folder: Path | None, held_out: Sequence[str]) -> _Start:
+    if folder is None:
+        return _Start()
+    info = read_info(folder)
+    known = sorted(set(info.domains) & set(held_out))
+    if known:
+        raise TrainingError(
+            f"The bundle to start from has already learnt from {', '.join(known)}.",
+            remedy="Start from a bundle that never saw the held-out domains.",
+            path=folder,
+        )
+    return _Start(folder, info.bundle_id)
+
+
 def _read_once(data: TrainingSet) -> TrainingSet:
     """The same data with scans that stay in memory: each serves in all folds but one."""
     entries = tuple(
@@ -148,13 +177,14 @@ def _one(
     data: TrainingSet,
     domain: str,
     out: Path,
+    start: _Start,
     on_step: OnStep | None,
     should_stop: ShouldStop | None,
 ) -> Fold | None:
     folder = out / f"fold-{domain}"
     folder.mkdir(exist_ok=True)
     path = folder / "scores.json"
-    mark = _fingerprint(config, data, domain)
+    mark = _fingerprint(config, data, domain, start)
     _claim(folder, mark)
     if path.exists():
         return _fold_of(json.loads(path.read_text(encoding="utf-8")))
@@ -162,6 +192,7 @@ def _one(
         config,
         data.without(domain),
         folder,
+        start_from=start.folder,
         provenance=Provenance(name=f"without {domain}"),
         on_step=on_step,
         should_stop=should_stop,
@@ -190,7 +221,7 @@ def _claim(folder: Path, mark: str) -> None:
         )
 
 
-def _fingerprint(config: TrainConfig, data: TrainingSet, domain: str) -> str:
+def _fingerprint(config: TrainConfig, data: TrainingSet, domain: str, start: _Start) -> str:
     learnt = data.without(domain)
     # How the work is spread over a machine changes no result worth the name.
     settings = {
@@ -199,7 +230,7 @@ def _fingerprint(config: TrainConfig, data: TrainingSet, domain: str) -> str:
         if key not in {"threads", "checkpoint_every_s", "memory_limit_gb"}
     }
     scans = sorted((entry.domain, entry.subject, entry.labelled) for entry in learnt.entries)
-    text = json.dumps([settings, list(learnt.names), scans], sort_keys=True)
+    text = json.dumps([settings, list(learnt.names), scans, start.bundle_id], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -13,7 +13,7 @@ import torch
 from lightning_fabric import Fabric
 
 import dgseg
-from dgseg.bundles.bundle import BundleInfo, write_bundle
+from dgseg.bundles.bundle import BundleInfo, read_info, read_into, write_bundle
 from dgseg.datasets.registry import DATASETS, Entry, load
 from dgseg.errors import TrainingError
 from dgseg.files import write_json
@@ -131,6 +131,7 @@ def train(
     data: TrainingSet,
     out: Path,
     *,
+    start_from: Path | None = None,
     provenance: Provenance | None = None,
     on_step: OnStep | None = None,
     should_stop: ShouldStop | None = None,
@@ -144,6 +145,8 @@ def train(
     data : TrainingSet
     out : Path
         Folder for the checkpoint and, once trained, the bundle.
+    start_from : Path, optional
+        A bundle of the same network and structures whose weights are the first ones.
     provenance : Provenance, optional
     on_step, should_stop : callable, optional
         As in `dgseg.training.loop.fit`.
@@ -179,8 +182,9 @@ def train(
     )
     checkpoint = out / CHECKPOINT_NAME
     network = _network(config, data.schema)
-    steps = _steps(config, network, sampler, fabric, checkpoint)
-    method = _method(config, network, fabric, steps)
+    start = _Start(network, start_from, _parent(start_from, network, data.schema))
+    steps = _steps(config, start, sampler, fabric, checkpoint)
+    method = _method(config, start, fabric, steps)
     tell("Training")
     result = fit(
         method,
@@ -194,7 +198,7 @@ def train(
     write_json(out / "training.json", {"steps": result.steps, "seconds": result.seconds})
     if result.stopped:
         return None
-    info = _describe(config, data, network, result, provenance or Provenance())
+    info = _describe(config, data, start, result, provenance or Provenance())
     write_bundle(out / BUNDLE_NAME, info, method.deployable().state_dict(), half=True)
     return out / BUNDLE_NAME
 
@@ -235,20 +239,44 @@ def _network(config: TrainConfig, schema: LabelSchema) -> dict[str, int | float 
     }
 
 
-def _method(
-    config: TrainConfig, network: Mapping[str, Any], fabric: Fabric, steps: int
-) -> Method:
+@dataclass(frozen=True)
+class _Start:
+    """The network, and the bundle that it starts from, if any."""
+
+    network: dict[str, int | float | str | bool]
+    folder: Path | None
+    parent: BundleInfo | None
+
+
+def _parent(
+    folder: Path | None, network: Mapping[str, Any], schema: LabelSchema
+) -> BundleInfo | None:
+    if folder is None:
+        return None
+    parent = read_info(folder)
+    if parent.network != network or parent.labels != schema:
+        raise TrainingError(
+            "The bundle to start from has another network or segments other structures.",
+            remedy=f"Its network is {parent.network}; set width and depth to the same.",
+            path=folder,
+        )
+    return parent
+
+
+def _method(config: TrainConfig, start: _Start, fabric: Fabric, steps: int) -> Method:
     # The first weights belong to the seed too.
     with torch.random.fork_rng([]):
         torch.manual_seed(config.seed)
-        net = build(network)
+        net = build(start.network)
+        if start.folder is not None and start.parent is not None:
+            read_into(net, start.folder, start.parent)
         options = {"learning_rate": config.learning_rate, "augment": config.augment}
         return registry.create(config.method, net, fabric, options, steps)
 
 
 def _steps(
     config: TrainConfig,
-    network: Mapping[str, Any],
+    start: _Start,
     sampler: EpisodeSampler,
     fabric: Fabric,
     checkpoint: Path,
@@ -259,7 +287,7 @@ def _steps(
     progress = read_progress(checkpoint)
     if progress is not None:
         return progress.total_steps
-    step_s = measure_step_s(_method(config, network, fabric, _LEAST_STEPS), sampler, fabric)
+    step_s = measure_step_s(_method(config, start, fabric, _LEAST_STEPS), sampler, fabric)
     _log.info("A step takes %.2f s.", step_s)
     return max(_LEAST_STEPS, int(60 * config.minutes / step_s))
 
@@ -267,7 +295,7 @@ def _steps(
 def _describe(
     config: TrainConfig,
     data: TrainingSet,
-    network: dict[str, int | float | str | bool],
+    start: _Start,
     result: FitResult,
     provenance: Provenance,
 ) -> BundleInfo:
@@ -275,10 +303,11 @@ def _describe(
     return BundleInfo(
         name=provenance.name,
         method=config.method,
-        network=network,
+        network=start.network,
         preprocessing=preprocessing_of(config),
         labels=data.schema,
-        domains=data.domains,
+        domains=_domains(start.parent, data),
+        parent_id=None if start.parent is None else start.parent.bundle_id,
         training={
             "command": provenance.command,
             "config": asdict(config),
@@ -294,6 +323,10 @@ def _describe(
         card=provenance.card or _card(data, provenance),
         dgseg_version=dgseg.__version__,
     )
+
+
+def _domains(parent: BundleInfo | None, data: TrainingSet) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*(parent.domains if parent else ()), *data.domains)))
 
 
 def _card(data: TrainingSet, provenance: Provenance) -> str:

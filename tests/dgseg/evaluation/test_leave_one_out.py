@@ -106,3 +106,13 @@ def test_folds_of_other_settings_are_not_taken_for_these(data, tmp_path):
 def test_unknown_domains_are_named(data, tmp_path):
     with pytest.raises(TrainingError, match="no domain nowhere"):
         leave_one_out(CONFIG, data, tmp_path, held_out=["nowhere"])
+
+
+def test_folds_start_only_from_a_model_that_never_saw_their_domain(data, tmp_path):
+    seen = module.train(CONFIG, data.without("b"), tmp_path / "seen")
+    with pytest.raises(TrainingError, match="already learnt from a"):
+        leave_one_out(CONFIG, data, tmp_path / "folds", start_from=seen)
+    (fold,) = leave_one_out(CONFIG, data, tmp_path / "folds", start_from=seen, held_out=["b"])
+    assert fold.domain == "b"
+    with pytest.raises(TrainingError, match="other settings"):
+        leave_one_out(CONFIG, data, tmp_path / "folds", held_out=["b"])

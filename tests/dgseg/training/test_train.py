@@ -109,3 +109,22 @@ def test_data_sets_are_put_together():
     data = training_set(["synthetic-cord"])
     assert len(data.domains) == len({e.domain for e in data.entries}) > 1
     assert len(data.licences) == 1
+
+
+def test_it_can_start_from_another_model(data, tmp_path):
+    parent = train(CONFIG, data.without("a"), tmp_path / "parent")
+    config = dataclasses.replace(CONFIG, steps=1, learning_rate=1e-12)
+    child = train(config, data.without("c"), tmp_path / "child", start_from=parent)
+    old, new = read_info(parent), read_info(child)
+    assert new.parent_id == old.bundle_id
+    assert new.domains == ("b", "c", "a")
+    before, after = read_weights(parent, old), read_weights(child, new)
+    for name in before:
+        torch.testing.assert_close(before[name], after[name], rtol=1e-3, atol=1e-4)
+
+
+def test_it_cannot_start_from_a_model_of_another_kind(data, tmp_path):
+    parent = train(CONFIG, data, tmp_path / "parent")
+    wider = dataclasses.replace(CONFIG, width=8)
+    with pytest.raises(TrainingError, match="another network"):
+        train(wider, data, tmp_path / "child", start_from=parent)
