@@ -46,7 +46,7 @@ class AugmentConfig:
     contrast, brightness : float
         Intensities times ``1 + u`` around 0.5, and plus v.
     tone_probability : float
-        A random Bezier curve from intensity to intensity, not always rising.
+        A random rising Bezier curve from intensity to intensity.
     inversion_probability : float
         Dark becomes bright.
     gin_probability : float

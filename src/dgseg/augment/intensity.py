@@ -97,7 +97,8 @@ def random_tones(images: Tensor) -> Tensor:
 
     The cubic Bernstein polynomial with control values 0, p, q, 1 and p, q
     uniform in [0, 1], as in Zhou et al., "Models Genesis", MedIA 2021 (with
-    control points evenly spaced). It stays in [0, 1]; it need not rise.
+    control points evenly spaced). It stays in [0, 1], and rises: contrasts that
+    do not keep the order of tissues come from inversion and random convolutions.
 
     Parameters
     ----------
