@@ -22,13 +22,13 @@ from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
 from dgseg.errors import BundleError
 from dgseg.files import write_json
 from dgseg.inference.segmenter import load_network
-from dgseg.methods import registry
 from dgseg.methods.base import Method
+from dgseg.methods.registry import create
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
 from dgseg.training.devices import make_fabric
 from dgseg.training.episodes import EpisodeSampler, EpisodeShape
-from dgseg.training.loop import fit, measure_step_s
+from dgseg.training.loop import FitResult, fit, measure_step_s
 from dgseg.training.store import SliceStore
 
 MOST_STEPS = 4000
@@ -94,6 +94,32 @@ def train_candidate(
     steps = _plan_steps(net, sampler, config, fabric, plan.checkpoint / "plan.json")
     method = _create(net, config, fabric, steps)
     watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
+    done = _fit(method, sampler, config, fabric, plan.checkpoint, watcher, steps)
+    record = {
+        "kind": "adapt",
+        "config": dataclasses.asdict(config),
+        "steps": done.steps,
+        "seconds": round(done.seconds, 1),
+        "losses": done.losses,
+        "device": str(fabric.device),
+        "n_scans": len(reader.usable),
+        "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
+        "n_heldout_slices": sum(map(len, plan.heldout.values())),
+    }
+    candidate = describe(info, config, store.domains, record)
+    write_bundle(folder, candidate, method.deployable().state_dict())
+    return folder
+
+
+def _fit(
+    method: Method,
+    sampler: EpisodeSampler,
+    config: AdaptConfig,
+    fabric: Fabric,
+    checkpoint: Path,
+    watcher: Watcher,
+    steps: int,
+) -> FitResult:
     loop = LoopConfig(
         steps=steps,
         seed=config.seed,
@@ -107,22 +133,11 @@ def train_candidate(
         fabric,
         on_step=watcher.progress,
         should_stop=watcher.should_stop,
-        checkpoint_path=plan.checkpoint / "training.pt",
+        checkpoint_path=checkpoint / "training.pt",
     )
     if done.stopped:
         raise AdaptationStopped
-    facts = {
-        "steps": done.steps,
-        "seconds": round(done.seconds, 1),
-        "losses": done.losses,
-        "device": str(fabric.device),
-        "n_scans": len(reader.usable),
-        "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
-        "n_heldout_slices": sum(map(len, plan.heldout.values())),
-    }
-    record = {"kind": "adapt", "config": dataclasses.asdict(config), **facts}
-    write_bundle(folder, describe(info, config, store.domains, record), _weights(method))
-    return folder
+    return done
 
 
 def describe(
@@ -142,10 +157,6 @@ def describe(
         licence=parent.licence,
         card=parent.card,
     )
-
-
-def _weights(method: Method) -> dict[str, Any]:
-    return method.deployable().state_dict()
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -198,4 +209,4 @@ def _plan_steps(
 
 def _create(net: nn.Module, config: AdaptConfig, fabric: Fabric, steps: int) -> Method:
     options = {"learning_rate": config.learning_rate, **config.options}
-    return registry.create(config.method, net, fabric, options, steps)
+    return create(config.method, net, fabric, options, steps)

@@ -12,6 +12,7 @@ from dgseg.adaptation.gate import GAIN, Evidence
 from dgseg.adaptation.holdout import HeldoutScores, Overlap, mean_dice, structure_names
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
+from dgseg.bundles.bundle import BundleInfo
 from dgseg.inference.segmenter import SegmentationStopped, Segmenter
 from dgseg.scans.scan import Scan
 from dgseg.scans.schema import LabelSchema
@@ -28,19 +29,20 @@ class LazySegmenter:
     Parameters
     ----------
     bundle : Path
-    bundle_id : str
+    info : BundleInfo
+        Of that bundle.
     device, precision : str
     """
 
-    def __init__(self, bundle: Path, bundle_id: str, device: str, precision: str) -> None:
-        self.bundle_id = bundle_id
+    def __init__(self, bundle: Path, info: BundleInfo, device: str, precision: str) -> None:
+        self.info = info
         self._arguments = (bundle, device, precision)
         self._segmenter: Segmenter | None = None
 
     def proposal(self, scan: Scan, folder: Path, watcher: Watcher) -> Proposal:
         """The proposal for a scan: from the folder, where an earlier run left it."""
         known = read_proposal(folder)
-        if known is not None and known.bundle_id == self.bundle_id:
+        if known is not None and known.bundle_id == self.info.bundle_id:
             return known
         if self._segmenter is None:
             self._segmenter = Segmenter(*self._arguments)
@@ -52,7 +54,7 @@ class LazySegmenter:
             labels=found.labels,
             uncertainty=found.uncertainty,
             slice_uncertainty=found.slice_uncertainty,
-            bundle_id=self.bundle_id,
+            bundle_id=self.info.bundle_id,
         )
         write_proposal(folder, proposal)
         return proposal
@@ -125,13 +127,12 @@ def compare(
     reader: SiteReader,
     old: LazySegmenter,
     new: LazySegmenter,
-    comparison: Comparison,
     heldout: Mapping[str, Sequence[int]],
     folders: tuple[Path, Path],
     watcher: Watcher,
     *,
     segment_all: bool,
-) -> None:
+) -> Comparison:
     """Let the candidate propose, and both models where they are compared.
 
     Parameters
@@ -146,6 +147,7 @@ def compare(
     AdaptationStopped
         If the watcher wanted it; proposals that are done are kept.
     """
+    comparison = Comparison(old.info.labels, HeldoutScores(old.info.labels))
     uncorrected = _spread([s for s in reader.usable if s.labels is None])
     corrected = [s for s in reader.usable if s.labels is not None]
     compared = {s.scan_id for s in uncorrected} | set(heldout)
@@ -165,6 +167,7 @@ def compare(
                 else:
                     comparison.add_heldout(item, heldout[item.scan_id], before, after)
         watcher.progress(number + 1, len(todo))
+    return comparison
 
 
 def _spread(scans: list[SnapshotScan]) -> list[SnapshotScan]:

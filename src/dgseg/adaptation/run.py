@@ -1,4 +1,11 @@
-"""An adaptation from the site's corrections to the judgement."""
+"""An adaptation from the site's corrections to the judgement.
+
+The result is a dict as JSON can hold it: ``bundle`` (a folder beside the
+result) with ``bundle_id`` and ``parent_id``, ``verdict``, ``holdout`` (both
+models' Dice by slice), ``dice_before`` and ``dice_after`` (means over the
+structures; by structure in ``verdict["numbers"]``), ``steps``, ``seconds``, and
+which scans were ``proposed`` and ``skipped``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +18,7 @@ from typing import Any
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.gate import Verdict, judge
-from dgseg.adaptation.holdout import HeldoutScores, choose_heldout
+from dgseg.adaptation.holdout import choose_heldout
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import Watcher
@@ -35,9 +42,8 @@ def adapt(
     Parameters
     ----------
     scans : sequence of SnapshotScan
-        The site's scans, corrected or not. Without any correction only a
-        method that learns from unlabelled slices can do something, and
-        nothing can be said about the outcome.
+        Corrected or not. Without any correction only a method that learns from
+        unlabelled slices has something to do, and nobody can judge the outcome.
     bundle : Path
         The bundle in use.
     config : AdaptConfig
@@ -48,10 +54,7 @@ def adapt(
     Returns
     -------
     dict
-        As JSON can hold it: ``bundle`` (a folder in `out`), ``verdict``,
-        ``holdout`` (by slice), ``dice_before`` and ``dice_after`` (means over
-        the structures; by structure in ``verdict["numbers"]``), ``steps``,
-        ``seconds``, and which scans were ``proposed`` and ``skipped``.
+        See this module's description.
 
     Raises
     ------
@@ -66,39 +69,49 @@ def adapt(
     watcher.phase("preparing", "Reading the scans.")
     if not scans:
         raise AdaptationError("The site has no scans.", remedy="Add some scans first.")
-    parent = read_info(bundle)
+    read_info(bundle)  # before a minute is spent on scans
     reader = SiteReader(scans, watcher)
     reader.check()
     heldout = choose_heldout(_corrected(reader), config.holdout_every)
     plan = Plan(heldout, out / "checkpoint")
     candidate = train_candidate(reader, bundle, config, plan, watcher)
     info = read_info(candidate)
-    comparison = Comparison(parent.labels, HeldoutScores(parent.labels))
     watcher.phase("segmenting", "Segmenting with the candidate.")
+    comparison = _compare(reader, bundle, candidate, config, plan, out, watcher)
+    watcher.phase("judging", "Comparing the candidate with the model in use.")
+    verdict = judge(comparison.evidence())
+    _publish(candidate, info, verdict, out / "bundle")
+    watcher.metrics(verdict.numbers)
+    return _result(info, verdict, comparison, reader, time.monotonic() - start)
+
+
+def _compare(
+    reader: SiteReader,
+    bundle: Path,
+    candidate: Path,
+    config: AdaptConfig,
+    plan: Plan,
+    out: Path,
+    watcher: Watcher,
+) -> Comparison:
+    """Both models on the scans that tell them apart; the devices are free afterwards."""
     old, new = (
-        LazySegmenter(folder, what.bundle_id, config.device, config.precision)
-        for folder, what in ((bundle, parent), (candidate, info))
+        LazySegmenter(folder, read_info(folder), config.device, config.precision)
+        for folder in (bundle, candidate)
     )
-    folders = (plan.checkpoint / "before", out / "proposals")
     try:
-        compare(
+        return compare(
             reader,
             old,
             new,
-            comparison,
-            heldout,
-            folders,
+            plan.heldout,
+            (plan.checkpoint / "before", out / "proposals"),
             watcher,
             segment_all=config.segment_all,
         )
     finally:
         old.release()
         new.release()
-    watcher.phase("judging", "Comparing the candidate with the model in use.")
-    verdict = judge(comparison.evidence())
-    _publish(candidate, info, verdict, out / "bundle")
-    watcher.metrics(verdict.numbers)
-    return _result(info, verdict, comparison, reader, time.monotonic() - start)
 
 
 def _corrected(reader: SiteReader) -> dict[str, list[int]]:

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dgseg.adaptation.holdout import HeldoutScores
-from dgseg.adaptation.judging import UNCORRECTED_SCANS, Comparison, compare
+from dgseg.adaptation.judging import UNCORRECTED_SCANS, compare
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped
+from dgseg.bundles.bundle import BundleInfo
+from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
 from dgseg.site.proposals import Proposal
 
@@ -14,27 +15,32 @@ from dgseg.site.proposals import Proposal
 class Painter:
     """In the place of a `LazySegmenter`: the same square in every slice."""
 
-    def __init__(self, rows: slice, bundle_id: str):
-        self.rows, self.bundle_id, self.asked = rows, bundle_id, []
+    def __init__(self, rows: slice):
+        self.rows, self.asked = rows, []
+        self.info = BundleInfo(
+            name="square",
+            method="none",
+            network={},
+            preprocessing=Preprocessing(),
+            labels=SPINAL_GM,
+        )
 
     def proposal(self, scan, folder, watcher):
         self.asked.append(scan.scan_id)
         labels = np.zeros(scan.array.shape, np.uint8)
         labels[:, self.rows, 8:20] = 1
         n = len(labels)
-        return Proposal(labels, labels, np.zeros(n, np.float32), self.bundle_id)
+        return Proposal(labels, labels, np.zeros(n, np.float32), self.info.bundle_id)
 
 
 @pytest.fixture
 def judge_by(tmp_path, watcher):
     def go(items, heldout, *, segment_all=False):
-        old, new = Painter(slice(8, 14), "a" * 12), Painter(slice(8, 20), "b" * 12)
-        comparison = Comparison(SPINAL_GM, HeldoutScores(SPINAL_GM))
-        compare(
+        old, new = Painter(slice(8, 14)), Painter(slice(8, 20))
+        comparison = compare(
             SiteReader(items, watcher),
             old,
             new,
-            comparison,
             heldout,
             (tmp_path / "old", tmp_path / "new"),
             watcher,
