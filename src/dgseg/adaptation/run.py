@@ -36,8 +36,7 @@ def adapt(
 ) -> dict[str, Any]:
     """Adapt a bundle to a site, and judge the candidate on held-out corrections.
 
-    Every part leaves its results in `out`, so that a call after a stop or a
-    crash takes up the work where it was left.
+    A call after a stop or a crash takes up the work where it was left.
 
     Parameters
     ----------
@@ -46,10 +45,8 @@ def adapt(
         unlabelled slices has something to do, and nobody can judge the outcome.
     bundle : Path
         The bundle in use.
-    config : AdaptConfig
     out : Path
         For ``checkpoint/``, ``bundle/`` and ``proposals/<scan_id>/``.
-    watcher : Watcher
 
     Returns
     -------
@@ -58,10 +55,9 @@ def adapt(
 
     Raises
     ------
-    AdaptationError
-        If there is nothing to adapt to.
     DgsegError
-        As the bundle, the device or the training has it.
+        If there is nothing to adapt to, or as the bundle, the device or the
+        training has it.
     AdaptationStopped
         If the watcher wanted it.
     """
