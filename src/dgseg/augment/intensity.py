@@ -54,14 +54,16 @@ class IntensityAugment:
         for probability, change in self._changes:
             chosen = torch.nonzero(torch.rand(len(images)) < probability).flatten()
             if len(chosen):
-                chosen = chosen.to(images.device)
+                chosen = chosen.to(images.device, non_blocking=True)
                 changed = change(images[chosen]).clamp(0.0, 1.0)
                 images = images.index_copy(0, chosen, changed)
         return images
 
     def _gamma(self, images: Tensor) -> Tensor:
         exponent = torch.exp(self.config.gamma * _symmetric(images, 1))
-        changed: Tensor = adjust_gamma(images, exponent.flatten())
+        changed: Tensor = adjust_gamma(
+            images, exponent.flatten(), torch.ones_like(exponent).flatten()
+        )
         return changed
 
     def _contrast(self, images: Tensor) -> Tensor:

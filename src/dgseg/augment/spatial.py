@@ -81,8 +81,10 @@ class SpatialAugment:
         columns, rows = grid.unbind(-1)
         valid = (columns >= -0.5) & (columns <= size[1] - 0.5)
         valid &= (rows >= -0.5) & (rows <= size[0] - 0.5)
-        scale = torch.tensor([2 / size[1], 2 / size[0]], device=device)
-        return SpatialParameters((grid + 0.5) * scale - 1, valid)
+        edge_to_edge = [
+            (2 * place + 1) / side - 1 for place, side in ((columns, size[1]), (rows, size[0]))
+        ]
+        return SpatialParameters(torch.stack(edge_to_edge, dim=-1), valid)
 
     def apply(
         self, params: SpatialParameters | None, tensor: Tensor, mode: Mode = "bilinear"
@@ -123,10 +125,11 @@ class SpatialAugment:
         flip = torch.rand(n, device=device) < config.flip_probability
         scale = scale * torch.stack([1.0 - 2.0 * flip, torch.ones_like(scale[:, 0])], dim=1)
         shear = math.radians(config.shear_deg) * draws[:, 1:3]
-        centre = torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2], device=device)
+        # Made on the device: a tensor from Python's numbers would have to be waited for.
+        centre = [torch.full((n,), (side - 1) / 2, device=device) for side in size[::-1]]
         forward: Tensor = get_affine_matrix2d(
             translations=config.translation_px * draws[:, 3:5],
-            center=centre.expand(n, 2),
+            center=torch.stack(centre, dim=1),
             scale=scale,
             angle=config.rotation_deg * draws[:, 5],
             sx=shear[:, 0],

@@ -48,10 +48,8 @@ def test_each_bears_constant_and_tiny_slices(name, size, value):
     assert torch.isfinite(changed).all()
 
 
-@pytest.mark.parametrize("name", ONE_AT_A_TIME)
+@pytest.mark.parametrize("name", sorted(ONE_AT_A_TIME.keys() - {"inversion"}))
 def test_each_slice_draws_its_own(name):
-    if name == "inversion":
-        pytest.skip("there is only one inversion")
     images = torch.rand(1, 1, 24, 24).expand(3, -1, -1, -1)
     changed = only(name)(images)
     assert not torch.equal(changed[0], changed[1])

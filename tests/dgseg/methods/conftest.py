@@ -1,0 +1,70 @@
+"""A toy task, a tiny network, one thread and one seed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.registry import create
+from dgseg.nets.build import build
+
+N_CLASSES = 3
+
+
+def make_slices(n, size=32):
+    """Two nested discs, brighter inside, and noise: images and labels."""
+    grid = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij"))
+    centres = size * (0.35 + 0.3 * torch.rand(n, 2, 1, 1))
+    radius = (grid - centres).square().sum(1).sqrt()
+    labels = (radius < 0.25 * size).long() + (radius < 0.12 * size).long()
+    images = 0.4 * labels[:, None] + 0.1 + 0.05 * torch.randn(n, 1, size, size)
+    return images.clamp(0, 1), labels
+
+
+def make_episode(step=0, total=40, labelled=4, unlabelled=4, annotated=None):
+    """Two domains, one of them only unlabelled."""
+    first = second = None
+    if labelled:
+        first = Batch(*make_slices(labelled), annotated)
+    if unlabelled:
+        second = Batch(make_slices(unlabelled)[0])
+    return Episode({"a": DomainBatch(first, None), "b": DomainBatch(None, second)}, step, total)
+
+
+def make_method(name, total=40, precision="32-true", device="cpu", **options):
+    """A method over a tiny network that is always the same."""
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        net = build(
+            {"kind": "unet", "n_classes": N_CLASSES, "width": 4, "depth": 3, "groups": 2}
+        )
+    fabric = Fabric(accelerator=device, devices=1, precision=precision)
+    settings = {"augment": "weak", "learning_rate": 1e-2} | options
+    return create(name, net, fabric, settings, total).train()
+
+
+@pytest.fixture
+def slices():
+    return make_slices
+
+
+@pytest.fixture
+def episode():
+    return make_episode
+
+
+@pytest.fixture
+def method():
+    return make_method
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_one_seed():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+    torch.set_num_threads(threads)
