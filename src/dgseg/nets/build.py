@@ -29,7 +29,7 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
     kind = network.get("kind")
     if kind != "unet":
         raise BundleError(
-            f"The model's network is of the kind {kind!r}; this version knows 'unet'.",
+            f"The model's network cannot be used: its kind is {kind!r}, this version knows 'unet'.",
             remedy="Update dgseg, or choose another model.",
         )
     try:
@@ -38,7 +38,7 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "network"
         raise BundleError(
-            f"The model's network cannot be built: {place}: {first['msg']}.",
+            f"The model's network cannot be used: {place}: {first['msg']}.",
             remedy="Update dgseg, or choose another model.",
         ) from error
     return UNet(**config.model_dump(exclude={"kind"}))
