@@ -33,7 +33,9 @@ CLASS_LOSS_SEVERE = 0.05
 """A fall of one structure beyond this is a worse model: red."""
 
 VANISHED = 0.1
-"""A structure of less than this part of its former volume has vanished."""
+"""A structure of less than this part of its former volume, and of the area that it has
+in the corrected slices, has vanished. Either alone is no sign: a model that floods a
+whole image is mended by shrinking, and a scan may show the structure in few slices."""
 
 VOLUME_RANGE = (0.5, 2.0)
 """Median volume, new over old, that passes without a remark. A model that fails on
@@ -41,7 +43,9 @@ a new scanner misses half of a structure or paints twice of it easily, and mendi
 that is no fault: outside the range is amber, to be looked at, not red."""
 
 AGREEMENT = 0.5
-"""Median Dice between old and new proposals below which a remark is made."""
+"""Median Dice between old and new proposals below which a remark is made. Where the old
+model itself is below it on the held-out slices, it is no measure, and neither this
+nor the volumes are remarked on."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,9 @@ class Evidence:
     volume_ratio : mapping of str to (mapping of str to float or None)
         By uncorrected scan and structure: new volume over old; None where the
         old one was empty.
+    area_ratio : mapping of str to (mapping of str to float or None)
+        By uncorrected scan and structure: mean area in a slice of the new
+        proposal over that in the corrected slices; None where that is empty.
     agreement : mapping of str to float
         By uncorrected scan: mean Dice between old and new proposals.
     """
@@ -70,6 +77,7 @@ class Evidence:
     n_better: int = 0
     n_worse: int = 0
     volume_ratio: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    area_ratio: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     agreement: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -142,21 +150,29 @@ def _doubts(evidence: Evidence, gain: float, falls: Mapping[str, float]) -> list
     worse = [name for name, fall in falls.items() if fall > CLASS_LOSS]
     if worse:
         doubts.append(f"Look at {_list(worse)}, which became worse.")
+    if (_mean(evidence.before) or 0.0) >= AGREEMENT:
+        doubts += _changes(evidence)
+    return doubts
+
+
+def _changes(evidence: Evidence) -> list[str]:
+    """What became very different in scans that nobody has corrected."""
     low, high = VOLUME_RANGE
     odd = {
         name: ratio
         for name, ratio in _median_ratios(evidence).items()
         if not low <= ratio <= high
     }
+    changes = []
     if odd:
         what = _list([f"{name} {_percent(ratio)}" for name, ratio in odd.items()])
-        doubts.append(f"In uncorrected scans volumes change much ({what}): look at them.")
+        changes.append(f"In uncorrected scans volumes change much ({what}): look at them.")
     if evidence.agreement and median(evidence.agreement.values()) < AGREEMENT:
-        doubts.append(
+        changes.append(
             "In uncorrected scans the new proposals overlap little with the old "
             f"(Dice {median(evidence.agreement.values()):.2f}): look at them."
         )
-    return doubts
+    return changes
 
 
 def _dice_words(evidence: Evidence) -> str:
@@ -177,17 +193,25 @@ def _stability_words(evidence: Evidence) -> str:
         return ""
     changes = ", ".join(f"{name} {_percent(ratio)}" for name, ratio in ratios.items())
     where = _count(len(evidence.volume_ratio), "uncorrected scan")
-    return f"In {where} the volumes change moderately ({changes})."
+    return f"In {where} the volumes change by {changes}."
 
 
 def _vanished(evidence: Evidence) -> list[str]:
     names = []
     for name in evidence.before:
-        ratios = _ratios(evidence, name)
-        gone = sum(ratio < VANISHED for ratio in ratios)
-        if ratios and gone * 2 > len(ratios):
+        gone = [
+            ratio < VANISHED
+            and _or_zero(evidence.area_ratio.get(scan_id, {}).get(name)) < VANISHED
+            for scan_id, ratios in evidence.volume_ratio.items()
+            if (ratio := ratios.get(name)) is not None
+        ]
+        if gone and sum(gone) * 2 > len(gone):
             names.append(name)
     return names
+
+
+def _or_zero(value: float | None) -> float:
+    return 0.0 if value is None else value
 
 
 def _ratios(evidence: Evidence, name: str) -> list[float]:

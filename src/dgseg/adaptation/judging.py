@@ -73,15 +73,19 @@ class Comparison:
     Attributes
     ----------
     heldout : HeldoutScores
-    volume_ratio, agreement
+    volume_ratio, area_ratio, agreement
         As in `Evidence`.
+    area_mm2 : list of float
+        Mean area of each structure in the corrected slices.
     proposed : list of str
         Scans for which the candidate's proposal is in its folder.
     """
 
     schema: LabelSchema
     heldout: HeldoutScores
+    area_mm2: list[float]
     volume_ratio: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    area_ratio: dict[str, dict[str, float | None]] = field(default_factory=dict)
     agreement: dict[str, float] = field(default_factory=dict)
     proposed: list[str] = field(default_factory=list)
 
@@ -93,13 +97,19 @@ class Comparison:
         for index in slices:
             self.heldout.add(item.scan_id, index, item.labels[index], old[index], new[index])
 
-    def add_uncorrected(self, scan_id: str, old: np.ndarray, new: np.ndarray) -> None:
+    def add_uncorrected(self, scan: Scan, old: np.ndarray, new: np.ndarray) -> None:
         """Take a scan that nobody has corrected."""
+        scan_id = scan.scan_id
         names = structure_names(self.schema)
         overlap = Overlap.of(old, new, self.schema.n_classes)
         self.volume_ratio[scan_id] = {
             name: float(after / before) if before else None
             for name, before, after in zip(names, overlap.first, overlap.second, strict=True)
+        }
+        areas = overlap.second * _pixel_mm2(scan) / scan.n_slices
+        self.area_ratio[scan_id] = {
+            name: float(area / usual) if usual else None
+            for name, area, usual in zip(names, areas, self.area_mm2, strict=True)
         }
         dice = mean_dice(dict(zip(names, overlap.dice(), strict=True)))
         if dice is not None:
@@ -119,6 +129,7 @@ class Comparison:
             n_better=sum(gain > GAIN for gain in gains),
             n_worse=sum(gain < -GAIN for gain in gains),
             volume_ratio=self.volume_ratio,
+            area_ratio=self.area_ratio,
             agreement=self.agreement,
         )
 
@@ -147,9 +158,11 @@ def compare(
     AdaptationStopped
         If the watcher wanted it; proposals that are done are kept.
     """
-    comparison = Comparison(old.info.labels, HeldoutScores(old.info.labels))
     uncorrected = _spread([s for s in reader.usable if s.labels is None])
     corrected = [s for s in reader.usable if s.labels is not None]
+    schema = old.info.labels
+    areas = _corrected_areas(reader, corrected, schema)
+    comparison = Comparison(schema, HeldoutScores(schema), areas)
     compared = {s.scan_id for s in uncorrected} | set(heldout)
     todo = [*corrected, *uncorrected]
     if segment_all:
@@ -163,7 +176,7 @@ def compare(
             if item.scan_id in compared:
                 before = old.proposal(scan, folders[0] / item.scan_id, watcher).labels
                 if item.labels is None:
-                    comparison.add_uncorrected(item.scan_id, before, after)
+                    comparison.add_uncorrected(scan, before, after)
                 else:
                     comparison.add_heldout(item, heldout[item.scan_id], before, after)
         watcher.progress(number + 1, len(todo))
@@ -174,3 +187,23 @@ def _spread(scans: list[SnapshotScan]) -> list[SnapshotScan]:
     """A few of them, evenly spread over the list."""
     n = min(UNCORRECTED_SCANS, len(scans))
     return [scans[int((i + 0.5) * len(scans) / n)] for i in range(n)]
+
+
+def _corrected_areas(
+    reader: SiteReader, corrected: Sequence[SnapshotScan], schema: LabelSchema
+) -> list[float]:
+    """Mean area of each structure in the corrected slices, square millimetres."""
+    total, n_slices = np.zeros(len(schema.labels)), 0
+    for item in corrected:
+        scan = reader.read(item)
+        if scan is None or item.labels is None or item.annotated is None:
+            continue
+        drawn = item.labels[item.annotated]
+        total += Overlap.of(drawn, drawn, schema.n_classes).both * _pixel_mm2(scan)
+        n_slices += len(drawn)
+    return [float(area) for area in total / max(n_slices, 1)]
+
+
+def _pixel_mm2(scan: Scan) -> float:
+    _, row_mm, column_mm = scan.geometry.spacing
+    return row_mm * column_mm

@@ -11,12 +11,13 @@ from dgseg.adaptation.gate import Evidence, judge
 RISE = ({"GM": 0.70, "WM": 0.80}, {"GM": 0.80, "WM": 0.86})
 
 
-def evidence(before, after, *, n=4, ratios=None, agreement=None) -> Evidence:
+def evidence(before, after, *, n=4, ratios=None, areas=None, agreement=None) -> Evidence:
     return Evidence(
         n_heldout=n,
         before=before,
         after=after,
         volume_ratio=ratios or {},
+        area_ratio=areas or {},
         agreement=agreement or {},
     )
 
@@ -79,6 +80,12 @@ def test_a_structure_that_vanishes_elsewhere_is_red_whatever_the_dice():
     assert "GM vanished" in verdict.sentence
 
 
+def test_a_flood_that_shrinks_to_the_size_of_the_corrections_has_not_vanished():
+    ratios, areas = {"a": {"GM": 0.02, "WM": 0.9}}, {"a": {"GM": 0.8, "WM": 0.9}}
+    verdict = judge(evidence({"GM": 0.05, "WM": 0.1}, RISE[1], ratios=ratios, areas=areas))
+    assert verdict.colour == "green"
+
+
 def test_a_structure_that_was_never_there_cannot_vanish():
     ratios = {"a": {"GM": None, "WM": 1.0}}
     assert judge(evidence(*RISE, ratios=ratios)).colour == "green"
@@ -94,6 +101,19 @@ def test_little_agreement_must_be_looked_at():
     verdict = judge(evidence(*RISE, agreement={"a": 0.2, "b": 0.3}))
     assert verdict.colour == "amber"
     assert "Dice 0.25" in verdict.sentence
+
+
+def test_disagreement_with_a_model_that_fails_is_no_doubt():
+    verdict = judge(
+        evidence(
+            {"GM": 0.1, "WM": 0.2},
+            RISE[1],
+            ratios={"a": {"GM": 3.0, "WM": 0.4}},
+            agreement={"a": 0.1},
+        )
+    )
+    assert verdict.colour == "green"
+    assert "GM +200 %" in verdict.sentence
 
 
 share = st.one_of(st.none(), st.floats(0, 1))

@@ -84,3 +84,10 @@ def test_it_stops_between_scans(make_item, judge_by, watcher):
     watcher.stop = True
     with pytest.raises(AdaptationStopped):
         judge_by([make_item(0)], {})
+
+
+def test_areas_are_compared_with_those_of_the_corrections(make_item, judge_by):
+    corrected, other = make_item(0, corrected=(1, 3, 5)), make_item(1)
+    _, _, comparison = judge_by([corrected, other], {})
+    assert comparison.area_mm2 == [144.0, 0.0]
+    assert comparison.area_ratio == {other.scan_id: {"GM": 1.0, "WM": None}}
