@@ -13,7 +13,7 @@ Tone = Literal["plain", "muted", "good", "caution", "bad", "accent"]
 IconKind = Literal["check", "warning", "cross", "dot", "ring", "pencil", "clock", "eraser"]
 
 _ON_DARK = {"good": "#4cc38a", "caution": "#e9b949", "bad": "#ff7b7f", "accent": "#7c9cff"}
-_ON_LIGHT = {"good": "#14703f", "caution": "#855a00", "bad": "#c02530", "accent": "#2f55c8"}
+_ON_LIGHT = {"good": "#106437", "caution": "#7a5200", "bad": "#b02029", "accent": "#2b4eb8"}
 
 
 @dataclass(frozen=True)

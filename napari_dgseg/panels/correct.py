@@ -7,6 +7,7 @@ from functools import partial
 from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QPushButton, QToolButton, QWidget
 
+from dgseg.site.corrections import SliceState
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.look import Look, icon
 from napari_dgseg.session import SiteSession
@@ -34,6 +35,7 @@ class CorrectPanel(QWidget):
         self._session, self._correcting, self._stage = session, correcting, stage
         self._look: Look | None = None
         self._suggested: int | None = None
+        self._listed: dict[int, SliceState] = {}
         self.start = button(
             "Start correcting",
             "Copy the proposal into a layer of your own and paint on it",
@@ -91,6 +93,7 @@ class CorrectPanel(QWidget):
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
         self._look = look
+        self._listed = {}  # the icons of the chips have another colour
         self.saved.wear(look)
         eraser = self._painter.button(0)
         if eraser is not None:
@@ -142,6 +145,11 @@ class CorrectPanel(QWidget):
         else:
             self._stage.flush()
             self._correcting.start()
+
+    @property
+    def chips(self) -> list[QPushButton]:
+        """The buttons that lead to corrected slices, in the order of the slices."""
+        return [self._chips.itemAt(at).widget() for at in range(self._chips.count())]
 
     def brush(self, value: int) -> QToolButton:
         """The button that paints a label; 0 for the eraser."""
@@ -208,8 +216,12 @@ class CorrectPanel(QWidget):
             self.wear(self._look)
 
     def _show_chips(self) -> None:
+        slices = self._correcting.slices
+        if slices == self._listed:
+            return
+        self._listed = slices
         clear(self._chips)
-        for index, state in self._correcting.slices.items():
+        for index, state in slices.items():
             chip = QPushButton()
             chip.setText(f"{index} {state}")
             chip.setProperty("slice", index)

@@ -248,7 +248,7 @@ class RecordedWorker:
     def __init__(self) -> None:
         self.requests: list = []
         self.cancelled: list[int] = []
-        self.released = 0
+        self.released = self.closed = 0
         self._callbacks: dict[int, dict] = {}
 
     def request(
@@ -269,6 +269,9 @@ class RecordedWorker:
 
     def release(self) -> None:
         self.released += 1
+
+    def close(self) -> None:
+        self.closed += 1
 
     def answer(self, content, number=None) -> None:
         """Send a result, through the protocol's own encoding."""

@@ -1,0 +1,75 @@
+"""The whole dock in a viewer without a window, with a worker that the test speaks for."""
+
+from __future__ import annotations
+
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt
+
+from napari_dgseg.dock import SiteAdaptationDock
+from napari_dgseg.household import Household
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+@pytest.fixture
+def dock(qtbot, viewer, site, worker):
+    """The dock, shown, with an empty site."""
+    dock = SiteAdaptationDock(viewer, site, household=Household(viewer, worker=worker))
+    dock.resize(360, 700)
+    with qtbot.waitExposed(dock):
+        dock.show()
+    yield dock
+    dock.close()
+    dock.deleteLater()
+
+
+@pytest.fixture
+def idle(dock, qtbot):
+    """A function that waits until all background work is done and delivered."""
+
+    def wait() -> None:
+        qtbot.waitUntil(lambda: not dock.parts.runner.waiting, timeout=20_000)
+
+    return wait
+
+
+@pytest.fixture
+def filled(dock, scan_files, idle):
+    """The dock with three scans in its table."""
+    dock.parts.session.add_paths(scan_files[:3])
+    idle()
+    return dock
+
+
+@pytest.fixture
+def opened(filled, propose, idle):
+    """The dock with the first scan open and segmented."""
+    session = filled.parts.session
+    propose(session.workspace, session.scan_ids[0])
+    session.refresh_row(session.scan_ids[0])
+    session.open_scan(session.scan_ids[0])
+    idle()
+    return filled
+
+
+@pytest.fixture
+def press(qtbot):
+    """A function that clicks a button with the mouse; it must be visible and enabled."""
+
+    def click(button) -> None:
+        assert button.isVisible(), "not visible"
+        assert button.isEnabled(), button.toolTip()
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    return click
+
+
+@pytest.fixture
+def correcting(opened, press):
+    """The dock while the first scan is corrected."""
+    press(opened.correct.start)
+    return opened

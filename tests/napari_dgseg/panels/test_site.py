@@ -1,0 +1,81 @@
+"""Head and foot of the dock: the site, problems, export."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QFileDialog
+
+from dgseg.errors import DgsegError
+from dgseg.site.workspace import Workspace
+from napari_dgseg.dock import SiteAdaptationDock
+from napari_dgseg.household import Household
+from napari_dgseg.panels.site import default_site
+
+
+def test_site_and_model_are_named(dock):
+    assert dock.site.site.text().startswith("St. Anna")
+    assert dock.site.model.text() == "Model spinal-gm · deepall · GM, WM"
+
+
+def test_a_site_that_is_open_elsewhere(qtbot, viewer, site, worker, press):
+    with Workspace.open(site):
+        dock = SiteAdaptationDock(viewer, site, household=Household(viewer, worker=worker))
+        dock.show()
+        assert "another window or program" in dock.site.problem.text
+        assert dock.steps[0].header.summary == "No site is open"
+        assert not dock.scans.isVisible()
+    press(dock.site.problem.action)
+    assert not dock.site.problem.isVisible()
+    assert dock.scans.isVisible()
+    dock.close()
+    dock.deleteLater()
+
+
+def test_another_site_and_back(opened, tmp_path, make_bundle, monkeypatch, site):
+    other = tmp_path / "other"
+    Workspace.open(other, name="Other", bundle=make_bundle("m", "0d0d0d0d0d0d")).close()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(other))
+    actions = {action.text(): action for action in opened.site.site.menu().actions()}
+    actions["Open another site …"].trigger()
+    assert opened.site.site.text().startswith("Other")
+    assert opened.parts.session.rows == []
+    assert opened.parts.stage.layer("scan") is None
+    opened.site.open(site)
+    assert len(opened.parts.session.scan_ids) == 3
+
+
+def test_a_folder_that_is_no_site_is_told(dock, scan_files):
+    dock.site.open(scan_files[0].parent)
+    assert "other things" in dock.site.problem.text
+
+
+def test_failures_are_shown_until_dismissed(dock, press):
+    dock.parts.session.failed.emit(DgsegError("Something broke.", remedy="Mend it."))
+    assert dock.site.failure.text == "Something broke. Mend it."
+    press(dock.site.failure.action)
+    assert not dock.site.failure.isVisible()
+
+
+def test_the_default_site_is_among_the_persons_own_data(monkeypatch, tmp_path):
+    from napari_dgseg import settings
+
+    assert default_site().parts[-2:] == ("sites", "my-site")
+    monkeypatch.setattr(settings, "get", lambda key: str(tmp_path / "mine"))
+    assert default_site() == tmp_path / "mine"
+
+
+def test_export_waits_for_labels_and_says_so(filled):
+    assert not filled.export.all.isEnabled()
+    assert "step 2" in filled.export.all.toolTip()
+    assert "step 1" in filled.export.this.toolTip()
+
+
+def test_export_writes_and_tells_where(opened, idle, press, monkeypatch, tmp_path):
+    out = tmp_path / "out"
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(out))
+    press(opened.export.this)
+    idle()
+    assert (out / "scan-1_dseg.nii.gz").is_file()
+    assert str(out) in opened.export.notice.text
+    press(opened.export.all)
+    idle()
+    assert "no labels yet" in opened.export.notice.text
