@@ -56,8 +56,7 @@ def adapt(
     Raises
     ------
     DgsegError
-        If there is nothing to adapt to, or as the bundle, the device or the
-        training has it.
+        If there is nothing to adapt to, or as bundle, device or training has it.
     AdaptationStopped
         If the watcher wanted it.
     """
@@ -71,11 +70,10 @@ def adapt(
     heldout = choose_heldout(_corrected(reader), config.holdout_every)
     plan = Plan(heldout, out / "checkpoint")
     candidate = train_candidate(reader, bundle, config, plan, watcher)
-    info = read_info(candidate)
     watcher.phase("segmenting", "Segmenting with the candidate.")
     comparison = _compare(reader, bundle, candidate, config, plan, out, watcher)
     watcher.phase("judging", "Comparing the candidate with the model in use.")
-    verdict = judge(comparison.evidence())
+    info, verdict = read_info(candidate), judge(comparison.evidence())
     _publish(candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
     return _result(info, verdict, comparison, reader, time.monotonic() - start)
