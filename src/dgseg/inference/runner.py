@@ -18,7 +18,7 @@ LARGEST_SIDE = 1024
 _WINDOW = 512
 _OVERLAP = 0.25
 
-_BATCH_PIXELS = {"cpu": 2**19, "cuda": 2**24, "mps": 2**22}
+_BATCH_PIXELS = {"cpu": 2**18, "cuda": 2**24, "mps": 2**22}
 """Pixels of a batch: on a CPU as many as its caches like, elsewhere a fair load."""
 
 _log = logging.getLogger(__name__)
@@ -120,7 +120,9 @@ class SliceRunner:
     def _forward(self, images: Tensor) -> Tensor:
         if self._channels_last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return self.net(images).float().softmax(dim=1)
+        # Plane by plane, for what follows reduces over the classes.
+        logits = self.net(images).float().contiguous()
+        return logits.softmax(dim=1)
 
     def _use_layout(self) -> None:
         # Forward convolutions are several times faster with channels last on CPUs
