@@ -12,7 +12,6 @@ from psygnal import Signal
 
 from dgseg.bundles.bundle import BundleInfo
 from dgseg.errors import DgsegError, LabelsError
-from dgseg.scans.export import export_labels
 from dgseg.site.records import ScanRecord
 from dgseg.site.workspace import Workspace
 from napari_dgseg.session import SiteSession, as_known
@@ -117,6 +116,8 @@ def _export(
     folder: Path,
     report: Report,
 ) -> Outcome:
+    from dgseg.scans.export import export_labels
+
     written: dict[str, list[Path]] = {}
     problems: dict[str, DgsegError] = {}
     for record in records:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dgseg.scans.found import natural_key
-from dgseg.scans.nifti_file import is_nifti, stem_of
+from dgseg.scans.names import is_nifti, stem_of
 
 _NOT_IMAGES = ("_dseg", "_probseg", "_mask", "_events", "_bvec", "_bval")
 _DATA_TYPES = ("anat", "dwi", "func", "fmap", "perf", "pet", "swi")

@@ -16,7 +16,7 @@ from typing import Any
 
 from dgseg.errors import ScanError
 from dgseg.scans.found import Found, natural_key
-from dgseg.scans.nifti_file import is_nifti
+from dgseg.scans.names import is_nifti
 
 _TAGS = [
     *("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber"),

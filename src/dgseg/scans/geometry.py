@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from nibabel.affines import apply_affine, voxel_sizes
-from nibabel.orientations import io_orientation
 
 from dgseg.errors import GeometryError
 
@@ -83,7 +81,7 @@ class Geometry:
         inferior-superior.
         """
         first = cls(tuple(shape), affine, 0)  # type: ignore[arg-type]
-        sizes = voxel_sizes(first.affine)
+        sizes = _voxel_sizes(first.affine)
         order = np.argsort(sizes)
         if sizes[order[2]] > 1.1 * sizes[order[1]]:
             return cls(first.shape, affine, int(order[2]))
@@ -95,6 +93,9 @@ class Geometry:
     @cached_property
     def _orientation(self) -> np.ndarray:
         """(3, 2): for each original axis the nearest RAS+ axis and the direction."""
+        # nibabel takes longer to import than all of the dock: not before a scan is there.
+        from nibabel.orientations import io_orientation
+
         return io_orientation(self.affine).astype(int)
 
     @cached_property
@@ -139,7 +140,7 @@ class Geometry:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Millimetres between slices, rows and columns (canonical order)."""
-        sizes = voxel_sizes(self.affine)
+        sizes = _voxel_sizes(self.affine)
         a, b, c = (float(sizes[axis]) for axis in self.permutation)
         return a, b, c
 
@@ -161,7 +162,7 @@ class Geometry:
         same plane lie over each other in a viewer that knows only scale and
         translation.
         """
-        origin = apply_affine(self.canonical_affine, (0, 0, 0))
+        origin = self.canonical_affine[:3, 3]
         a, b, c = (float(step[3] * origin[step[2]]) for step in self._steps)
         return a, b, c
 
@@ -182,7 +183,7 @@ class Geometry:
     @property
     def obliquity_deg(self) -> float:
         """Largest angle between an array axis and its nearest anatomical axis, degrees."""
-        directions = self.affine[:3, :3] / voxel_sizes(self.affine)
+        directions = self.affine[:3, :3] / _voxel_sizes(self.affine)
         rows = self._orientation[:, 0]
         cosines = [abs(directions[row, axis]) for axis, row in enumerate(rows)]
         return float(np.degrees(np.arccos(np.clip(min(cosines), -1, 1))))
@@ -198,3 +199,9 @@ class Geometry:
             raise GeometryError(
                 f"An array on the {grid} grid must have shape {shape}, not {array.shape}."
             )
+
+
+def _voxel_sizes(affine: np.ndarray) -> np.ndarray:
+    """Lengths of the affine's columns: millimetres along the array's axes."""
+    sizes: np.ndarray = np.linalg.norm(affine[:3, :3], axis=0)
+    return sizes

@@ -12,15 +12,14 @@ import numpy as np
 from dgseg.errors import LabelsError, ScanError
 from dgseg.files import atomic_write
 from dgseg.scans.found import Found, size_text
+from dgseg.scans.names import is_nifti, stem_of
 from dgseg.scans.nifti_file import (
     EXPORT_AGAIN,
     check_length,
     geometry_of,
-    is_nifti,
     load_image,
     open_image,
     spatial_shape,
-    stem_of,
     voxels_of,
 )
 from dgseg.scans.scan import Scan, ScanSource

@@ -16,8 +16,6 @@ from dgseg.errors import ScanError
 from dgseg.scans.found import MOST_FRAMES
 from dgseg.scans.geometry import Geometry
 
-SUFFIXES = (".nii.gz", ".nii")
-
 EXPORT_AGAIN = "Copy the file again from its source, or convert it again from DICOM."
 
 _UNREADABLE = (
@@ -36,19 +34,6 @@ _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 
 _MOST_DEFLATED = 1100
 """Times that gzip can shrink anything, at the very most (1032)."""
-
-
-def is_nifti(path: Path) -> bool:
-    """Whether a file calls itself NIfTI by its name."""
-    return path.name.lower().endswith(SUFFIXES)
-
-
-def stem_of(path: Path) -> str:
-    """The file's name without ``.nii`` or ``.nii.gz``."""
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.stem
 
 
 def open_image(path: Path) -> Any:

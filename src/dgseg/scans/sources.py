@@ -1,4 +1,8 @@
-"""Finding scans on disk, whatever their format, and reading them."""
+"""Finding scans on disk, whatever their format, and reading them.
+
+The readers are imported when there is something to read: nibabel and pydicom take longer
+to import than a dock may take to open.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,9 @@ import os
 from pathlib import Path
 
 from dgseg.errors import ScanError
-from dgseg.scans import dicom, memory, nifti
 from dgseg.scans.bids import bids_images, is_bids
 from dgseg.scans.found import MOST_FRAMES, Found, natural_key
-from dgseg.scans.nifti_file import is_nifti, stem_of
+from dgseg.scans.names import is_nifti, stem_of
 from dgseg.scans.scan import Scan, ScanSource
 
 __all__ = ["MOST_FRAMES", "Found", "discover", "read"]
@@ -39,6 +42,8 @@ def discover(path: str | Path) -> list[Found]:
         In natural order of their paths; a file that cannot be read is among
         them with its error. Nothing is raised for a bad file.
     """
+    from dgseg.scans import dicom, nifti
+
     path = Path(path)
     if path.is_dir():
         found = _in_folder(path)
@@ -72,6 +77,8 @@ def read(source: ScanSource) -> Scan:
     ScanError, GeometryError
         If the file is gone, damaged, or holds no scan.
     """
+    from dgseg.scans import dicom, memory, nifti
+
     if source.kind == "nifti":
         scan = nifti.read_nifti(source.path, source.frame)
     elif source.kind == "dicom":
@@ -92,6 +99,8 @@ def _nothing(path: Path) -> ScanError:
 
 def _in_folder(folder: Path) -> list[Found]:
     """NIfTI files folder by folder, then the DICOM series of the whole tree."""
+    from dgseg.scans import dicom, nifti
+
     if is_bids(folder):
         return _in_bids(folder)
     found: list[Found] = []
@@ -125,6 +134,8 @@ def _labels_beside(stem: str, stems: set[str]) -> bool:
 
 
 def _in_bids(folder: Path) -> list[Found]:
+    from dgseg.scans import nifti
+
     found = []
     for path in bids_images(folder):
         for item in nifti.find_nifti(path):
