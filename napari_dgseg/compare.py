@@ -148,8 +148,7 @@ class Comparison:
     def _take_off(self) -> None:
         had = self._stage.layer("candidate") is not None
         self._shown_for = ""
-        self._stage.remove("candidate")
-        self._stage.remove("difference")
+        self._stage.remove("candidate", "difference")
         if had:
             kept: View = "corrections" if self._stage.layer("corrections") else "proposal"
             self.show(kept)

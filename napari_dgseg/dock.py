@@ -308,6 +308,6 @@ def _closer(reference: weakref.ref[Household]) -> Callable[..., None]:
     def close(*_: object) -> None:
         household = reference()
         if household is not None:
-            household.close()
+            household.close(viewer_ends=True)
 
     return close

@@ -53,20 +53,24 @@ class Household:
         self.session.scan_closed.connect(self._on_closed)
         self.is_open = True
 
-    def close(self) -> None:
-        """Save every stroke and end what is ours; a running job goes on."""
+    def close(self, *, viewer_ends: bool = False) -> None:
+        """Save every stroke and end what is ours; a running job goes on.
+
+        Parameters
+        ----------
+        viewer_ends : bool
+            Leave the viewer alone, because its window is going too. Else our layers
+            are taken out of it: nobody would notice strokes on them any more.
+        """
         if not self.is_open:
             return
         self.is_open = False
-        for part in (
-            self.watcher.unfollow,
-            self.stage.flush,
-            self.session.close_workspace,
-            self.stage.close,
-            self.letters.close,
-            self.runner.close,
-            self.worker.close,
-        ):
+        self.stage.flush()
+        if viewer_ends:
+            parts = (self.stage.close, self.session.close_workspace)
+        else:
+            parts = (self.session.close_workspace, self.stage.close, self.letters.close)
+        for part in (self.watcher.unfollow, *parts, self.runner.close, self.worker.close):
             # At the end of a program Qt may have deleted its half of a part already.
             with contextlib.suppress(RuntimeError, EmitLoopError):
                 part()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,6 +14,7 @@ from dgseg.errors import DgsegError, LabelsError
 from dgseg.scans.found import size_text
 from dgseg.scans.geometry import Geometry
 from dgseg.scans.scan import Scan, ScanSource
+from napari_dgseg import settings
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.layers import (
     METADATA_KEY,
@@ -122,6 +124,8 @@ class Stage:
 
     def set_visible(self, role: Role, visible: bool) -> None:
         """Show or hide our layer in a role."""
+        if role == "uncertainty" and visible and role not in self._layers:
+            self._show_uncertainty()
         if role in self._layers:
             self._layers[role].visible = visible
         self.layers_changed.emit()
@@ -164,21 +168,22 @@ class Stage:
 
     def _on_opened(self, opened: OpenScan) -> None:
         self.problem = None
-        self._put("scan", image_layer(opened.scan))
+        if "scan" not in self._layers:  # corrections may have brought it along
+            self._put("scan", image_layer(opened.scan))
         self.show_proposal()
         if not self._correcting.is_started:
             self.go_to(self._first_slice(opened))
         self._viewer.reset_view()
 
     def _first_slice(self, opened: OpenScan) -> int:
-        suggestion = self._correcting.suggest()
+        wanted = bool(settings.get("view.open_least_certain"))
+        suggestion = self._correcting.suggest() if wanted else None
         return suggestion.slice if suggestion is not None else opened.scan.n_slices // 2
 
     def _on_closing(self) -> None:
         self.flush()
         self._drop_tracker()
-        for role in list(self._layers):
-            self.remove(role)
+        self.remove(*ORDER)
 
     def show_proposal(self) -> None:
         """Show the open scan's proposal in a layer of its own, and how sure the model is."""
@@ -187,8 +192,7 @@ class Stage:
             return
         proposal = current.proposal
         if proposal is None:
-            self.remove("proposal")
-            self.remove("uncertainty")
+            self.remove("proposal", "uncertainty")
             return
         schema = self._schema()
         name = f"proposal ({self._session.info.name})" if self._session.info else "proposal"
@@ -198,12 +202,18 @@ class Stage:
                 "proposal",
                 labels_layer(proposal.labels, current.scan, schema, name, visible=visible),
             )
-            self._put(
-                "uncertainty",
-                uncertainty_layer(proposal.uncertainty, current.scan, visible=False),
-            )
+            if "uncertainty" in self._layers:
+                self._show_uncertainty()
         except LabelsError as error:
             self._session.note_error(current.scan_id, error)
+
+    def _show_uncertainty(self) -> None:
+        """Add how sure the model is: with the first wish, for few people look at it."""
+        current = self._session.current
+        if current is not None and current.proposal is not None:
+            self._put(
+                "uncertainty", uncertainty_layer(current.proposal.uncertainty, current.scan)
+            )
 
     def show_labels(self, role: Role, labels: np.ndarray, name: str, **options: Any) -> None:
         """Show labels of the open scan in a role, in the schema's colours by default."""
@@ -253,6 +263,8 @@ class Stage:
         old = self._layers.get(role)
         if old is not None and role != "corrections":
             options["visible"] = old.visible
+        if kind == "labels":
+            options["opacity"] = float(settings.get("view.label_opacity"))
         active = self._viewer.layers.selection.active
         self.remove(role)
         added = Layer.create(data, options, kind)
@@ -273,12 +285,24 @@ class Stage:
         ]
         return min(above, default=len(layers))
 
-    def remove(self, role: Role) -> None:
-        """Take our layer of a role out of the viewer."""
-        layer = self._layers.pop(role, None)
-        if layer is not None and layer in self._viewer.layers:
-            self._viewer.layers.remove(layer)
-            self.layers_changed.emit()
+    def remove(self, *roles: Role) -> None:
+        """Take our layers of these roles out of the viewer, as far as they are there."""
+        found = [self._layers.pop(role) for role in roles if role in self._layers]
+        if not found:
+            return
+        with self._at_once():
+            for layer in found:
+                if layer in self._viewer.layers:
+                    self._viewer.layers.remove(layer)
+        self.layers_changed.emit()
+
+    def _at_once(self) -> AbstractContextManager[Any]:
+        """Remove several layers with one update of the canvas, where napari can (0.9).
+
+        Each update after a removal collects all garbage of the program.
+        """
+        batched = getattr(self._viewer.layers, "batched_update", nullcontext)
+        return batched()
 
     def _on_removed(self, event: Event) -> None:
         for role, layer in list(self._layers.items()):

@@ -96,8 +96,7 @@ class SegmentPanel(QWidget):
             self._show_progress()
         error = segmenting.last_error
         self.notice.say("" if error is None else error.public_message, "bad")
-        shown = self._stage.layer("uncertainty") is not None
-        allow(self.uncertainty, "" if shown else "Segment this scan first.")
+        allow(self.uncertainty, "" if again else "Segment this scan first.")
         self.uncertainty.blockSignals(True)
         self.uncertainty.setChecked(self._stage.is_visible("uncertainty"))
         self.uncertainty.blockSignals(False)

@@ -43,13 +43,13 @@ def _names(viewer):
 
 
 def test_the_proposal_is_a_new_layer_in_the_schemas_colours(opened, viewer, with_scans):
-    assert _names(viewer) == ["scan-1.nii.gz", "uncertainty", "proposal (spinal-gm)"]
+    assert _names(viewer) == ["scan-1.nii.gz", "proposal (spinal-gm)"]
     proposal = opened.layer("proposal")
     np.testing.assert_array_equal(proposal.data, with_scans.current.proposal.labels)
     colours = proposal.colormap.color_dict
     assert np.allclose(colours[1], np.array([0xFF, 0xB0, 0, 0xFF]) / 255)
     assert list(proposal.features["name"]) == ["background", "grey matter", "white matter"]
-    assert not opened.is_visible("uncertainty")
+    assert opened.layer("uncertainty") is None
     assert opened.slice_index == 4  # the least certain one
 
 
@@ -142,7 +142,16 @@ def test_deleting_the_corrections_layer_loses_nothing(correcting, opened, viewer
     assert opened.is_tracking
 
 
-@pytest.mark.parametrize("role", ["scan", "proposal", "uncertainty"])
+def test_uncertainty_comes_when_asked_for_and_lies_under_the_labels(opened, viewer):
+    opened.set_visible("uncertainty", True)
+    assert _names(viewer) == ["scan-1.nii.gz", "uncertainty", "proposal (spinal-gm)"]
+    assert opened.is_visible("uncertainty")
+    opened.set_visible("uncertainty", False)
+    assert not opened.is_visible("uncertainty")
+    assert opened.layer("uncertainty") is not None
+
+
+@pytest.mark.parametrize("role", ["scan", "proposal"])
 def test_any_other_layer_of_ours_may_be_deleted(opened, viewer, with_scans, role):
     viewer.layers.remove(opened.layer(role))
     with_scans.open_scan(with_scans.scan_ids[1])
