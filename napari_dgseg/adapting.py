@@ -146,8 +146,10 @@ class Adapting:
 
     def why_not(self) -> str:
         """Why no adaptation can start; empty when it can."""
+        if self._session.workspace is None:
+            return "No site is open."
         if self._session.info is None:
-            return "There is no model to adapt."
+            return "There is no model: go back to an earlier one below."
         if not self.n_corrected:
             return "Correct at least one slice in step 3 first, or confirm one as right."
         return ""
@@ -238,6 +240,8 @@ class Adapting:
             if event.type == "progress":
                 self.progress = event
                 drawn |= self.curves.add(event)
+            elif event.type == "state" and event.state == "running":
+                self.error, self.message = None, ""  # those of the run before
             elif event.type in ("message", "warning"):
                 self.message = event.message or ""
             elif event.type == "error":

@@ -80,6 +80,13 @@ class Comparison:
             if has_proposal(folder.proposals(row.scan_id))
         ]
 
+    @property
+    def full_names(self) -> dict[str, str]:
+        """The structures' names by their short ones, which reports use."""
+        workspace = self._session.workspace
+        structures = () if workspace is None else workspace.schema.labels
+        return {each.short_name: each.name for each in structures}
+
     def open(self, scan_id: str) -> None:
         """Compare on another scan."""
         self._session.open_scan(scan_id)

@@ -82,6 +82,8 @@ class Correcting:
 
     def why_not_start(self) -> str:
         """Why correcting cannot start; empty when it can."""
+        if self._session.workspace is None:
+            return "No site is open."
         if self._session.current is None:
             return "Open a scan in step 1 first."
         if self._session.current.proposal is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
@@ -59,7 +60,9 @@ class CurvesView(QWidget):
         if set(curves.steps) != set(self._lines):
             self._make_lines(list(curves.steps))
         for name, line in self._lines.items():
-            line.setData(curves.steps[name], curves.values[name])
+            values = np.array(curves.values[name])
+            # The axis is logarithmic: a term that is nothing yet leaves a gap.
+            line.setData(curves.steps[name], np.where(values > 0, values, np.nan))
 
     def _reset(self) -> None:
         if self._lines:
@@ -84,7 +87,7 @@ class CurvesView(QWidget):
         item = self._plot.getPlotItem()
         for line in self._lines.values():
             item.removeItem(line)
-        self._lines = {name: item.plot([], []) for name in names}
+        self._lines = {name: item.plot([], [], connect="finite") for name in names}
         self._plot.setVisible(bool(names))
         self._waiting.setVisible(not names)
         self._paint()

@@ -241,6 +241,8 @@ class SiteAdaptationDock(QWidget):
         summary = f"{n} scan{'' if n == 1 else 's'}" if n else "none yet"
         if bad:
             summary += f", {bad} with a problem"
+        if any(row.kind == "reading" for row in session.rows):
+            summary = f"reading … {n}"
         closed = "" if session.workspace is not None else "No site is open."
         self.steps[0].show_state("done" if n else "ready", summary, reason=closed)
 

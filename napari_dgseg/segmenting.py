@@ -68,8 +68,10 @@ class Segmenting:
 
     def why_not(self) -> str:
         """Why nothing can be segmented; empty when it can."""
+        if self._session.workspace is None:
+            return "No site is open."
         if self._session.info is None:
-            return "There is no model. Choose or install one first."
+            return "There is no model: go back to an earlier one in step 4."
         if not self._session.scan_ids:
             return "Add a scan in step 1 first."
         return ""

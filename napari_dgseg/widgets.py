@@ -51,6 +51,15 @@ def button(text: str, tip: str, *, primary: bool = False) -> QPushButton:
     return widget
 
 
+def emphasise(widget: QPushButton, primary: bool = True) -> None:
+    """Make a button the one that goes on, or one among others."""
+    role = "primary" if primary else ""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
 def allow(widget: QWidget, reason: str = "") -> None:
     """Enable a control, or disable it and say in its tooltip why."""
     widget.setEnabled(not reason)
@@ -138,6 +147,9 @@ class Notice(QFrame):
 
     def say(self, text: str, tone: Tone = "caution") -> None:
         """Show a sentence; an empty one hides the notice."""
+        # Before the style sheet has reached it, a label measures another font.
+        self._text.ensurePolished()
+        self.action.ensurePolished()
         self._text.setText(text)
         set_tone(self, tone)
         self.setVisible(bool(text))
@@ -238,6 +250,7 @@ class StatusLine(QWidget):
 
     def say(self, text: str, tone: Tone, kind: IconKind) -> None:
         """Show a sentence."""
+        self._text.ensurePolished()
         self._now = (text, tone, kind)
         self._text.setText(text)
         set_tone(self._text, tone)

@@ -46,6 +46,7 @@ class AdaptPanel(QWidget):
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.times = label(tone="muted", role="small", wrap=False)
+        self.note = label(tone="muted", role="small")
         self.stop = button("Stop", "Stop at the next step; what was learnt is kept")
         self.problem = Notice()
         self.resume = button("Resume", "Go on where it was interrupted", primary=True)
@@ -64,6 +65,7 @@ class AdaptPanel(QWidget):
         layout.addWidget(self.phase)
         layout.addLayout(row(self.bar, self.stop))
         layout.addWidget(self.times)
+        layout.addWidget(self.note)
         layout.addWidget(self.curves)
         return part
 
@@ -116,6 +118,8 @@ class AdaptPanel(QWidget):
         phase = "" if now is None or now.phase is None else _PHASES[now.phase]
         self.phase.setText("Stopping …" if stopping else f"{phase or 'Starting'} …")
         allow(self.stop, "It stops at the next step." if stopping else "")
+        self.note.setText(adapting.message)
+        self.note.setVisible(bool(adapting.message))
         known = now is not None and bool(now.total)
         self.bar.setRange(0, 1000 if known else 0)
         if now is None or not known:

@@ -14,6 +14,7 @@ from napari_dgseg.session import SiteSession
 from napari_dgseg.shortcuts import label_key
 from napari_dgseg.stage import Stage
 from napari_dgseg.widgets import (
+    ElidedLabel,
     FlowLayout,
     Notice,
     StatusLine,
@@ -25,6 +26,9 @@ from napari_dgseg.widgets import (
     row,
     swatch,
 )
+
+_NOT_SAVED = "The corrections could not be saved: "
+"""Beginning of the engine's message, which the saved line says in two words."""
 
 
 class CorrectPanel(QWidget):
@@ -45,7 +49,7 @@ class CorrectPanel(QWidget):
         self.confirm = button("Slice is right", "Confirm this slice as it is: it counts too")
         self.withdraw = button("Withdraw", "Take back what was done to this slice")
         self.next = button("Next slice", "Go to the slice that the model is least certain of")
-        self.where = label(role="strong", wrap=False)
+        self.where = ElidedLabel(role="strong")
         self.reason = label(tone="muted", role="small")
         self.reviewed = QCheckBox("Scan reviewed")
         self.reviewed.setToolTip("You are done with this scan")
@@ -60,7 +64,10 @@ class CorrectPanel(QWidget):
     def _build(self) -> None:
         tools = column(self._tools)
         tools.addLayout(self._brushes)
-        tools.addLayout(row(self.where, 1, self.reviewed))
+        here = row(spacing=8)
+        here.addWidget(self.where, 1)
+        here.addWidget(self.reviewed)
+        tools.addLayout(here)
         buttons = row(self.confirm, self.withdraw, self.next)
         for index in range(3):
             buttons.setStretch(index, 1)
@@ -244,7 +251,7 @@ class CorrectPanel(QWidget):
         self.reason.setVisible(bool(self.reason.text()))
         index, n_slices = self._stage.slice_index, self._stage.n_slices
         state = self._correcting.slices.get(index)
-        words = {"changed": ", changed by you", "confirmed": ", confirmed as right"}
+        words = {"changed": ", changed", "confirmed": ", confirmed"}
         self.where.setText(f"Slice {index} of 0–{n_slices - 1}{words.get(state or '', '')}")
         there = "" if self._stage.is_tracking else "Reopen the corrections layer first."
         done = {
@@ -258,7 +265,8 @@ class CorrectPanel(QWidget):
     def _show_saved(self) -> None:
         correcting = self._correcting
         if correcting.saved == "failed" and correcting.error is not None:
-            self.saved.say(f"not saved: {correcting.error.public_message}", "bad", "warning")
+            why = correcting.error.public_message.removeprefix(_NOT_SAVED)
+            self.saved.say(f"not saved: {why}", "bad", "warning")
         elif correcting.saved == "saving":
             self.saved.say("saving …", "muted", "clock")
         elif correcting.saved == "saved":

@@ -17,6 +17,7 @@ from napari_dgseg.widgets import (
     button,
     clear,
     column,
+    emphasise,
     label,
     row,
     swatch,
@@ -87,6 +88,9 @@ class VerdictPanel(QWidget):
         self.verdict.say(f"{_TITLES.get(colour, '')} {sentence}", _TONES.get(colour, "caution"))
         numbers = verdict.get("numbers") or {}
         self._show_table(numbers.get("before") or {}, numbers.get("after") or {})
+        # What the gate recommends is the way on; the other stays one click away.
+        emphasise(self.accept, bool(verdict.get("accept")))
+        emphasise(self.keep, not verdict.get("accept"))
         busy = "One moment." if self._adapting.is_busy else ""
         allow(self.accept, busy)
         allow(self.keep, busy)
@@ -133,12 +137,13 @@ class VerdictPanel(QWidget):
         clear(self._table)
         if not before:
             return
+        full = self._comparison.full_names
         heads = ("Dice on held-out slices", "before", "after", "")
         for at, text in enumerate(heads):
             self._cell(label(text, tone="muted", role="small", wrap=False), 0, at)
         for line, (name, old) in enumerate(before.items(), start=1):
             new = after.get(name)
-            self._cell(label(name, wrap=False), line, 0)
+            self._cell(label(full.get(name, name), wrap=False), line, 0)
             self._cell(label(_dice(old), wrap=False), line, 1)
             self._cell(label(_dice(new), role="strong", wrap=False), line, 2)
             change, tone = _change(old, new)

@@ -19,11 +19,15 @@ def viewer():
 def dock(qtbot, viewer, site, worker):
     """The dock, shown, with an empty site."""
     dock = SiteAdaptationDock(viewer, site, household=Household(viewer, worker=worker))
-    dock.resize(360, 700)
+    dock.resize(345, 700)
     with qtbot.waitExposed(dock):
         dock.show()
     yield dock
+    # Nothing may need more width than there is: it would be cut off at the right.
+    needed = dock._contents.minimumSizeHint().width()
+    room = dock._scroll.viewport().width()
     dock.close()
+    assert needed <= room
     dock.deleteLater()
 
 

@@ -128,6 +128,7 @@ def test_minutes_reach_the_job(ready):
 
 def test_progress_curves_and_times(ready, job, worker):
     _, writer, _ = job
+    writer.write("warning", message="The disk is slow.")
     assert not ready.adapt.form.isVisible()
     for step in (1, 2, 3):
         _step(writer, ready.parts.watcher, step)
@@ -136,6 +137,7 @@ def test_progress_curves_and_times(ready, job, worker):
     assert adapt.times.text() == "3 of 10 · 1:01 elapsed · 0:05 to go"
     assert adapt.curves.names == ["loss", "supervised", "consistency"]
     assert ready.steps[3].header.summary == "training 30%"
+    assert adapt.note.text() == "The disk is slow."
     assert worker.released  # the device's memory is the job's
 
 
@@ -216,7 +218,10 @@ def test_a_worse_model_is_red_and_the_old_one_is_kept(
 ):
     _finish(ready, job, make_bundle, propose, after=0.3)
     idle()
-    assert ready.adapt.verdict.verdict.property("wash") == "bad"
+    verdict = ready.adapt.verdict
+    assert verdict.verdict.property("wash") == "bad"
+    assert verdict.keep.property("role") == "primary"
+    assert verdict.accept.property("role") != "primary"
     press(ready.adapt.verdict.keep)
     assert ready.parts.session.info.name == "spinal-gm"
     assert ready.adapt.form.isVisible()

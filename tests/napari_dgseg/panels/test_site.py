@@ -30,6 +30,17 @@ def test_a_site_that_is_open_elsewhere(qtbot, viewer, site, worker, press):
     dock.deleteLater()
 
 
+def test_a_damaged_model_leaves_the_way_back(dock, site):
+    for file in (site / "bundles").glob("*/bundle.json"):
+        file.write_text("{")
+    dock.parts.session.refresh_model()
+    assert "damaged" in dock.site.problem.text or "written by dgseg" in dock.site.problem.text
+    assert dock.site.model.text() == "no model"
+    assert "no model" in dock.steps[1].header.summary
+    dock.unfold(4)
+    assert dock.adapt.history.isVisible()
+
+
 def test_another_site_and_back(opened, tmp_path, make_bundle, monkeypatch, site):
     other = tmp_path / "other"
     Workspace.open(other, name="Other", bundle=make_bundle("m", "0d0d0d0d0d0d")).close()
