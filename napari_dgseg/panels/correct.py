@@ -207,7 +207,7 @@ class CorrectPanel(QWidget):
         choices = [(each.value, each.name, each.color) for each in workspace.schema.labels]
         for value, name, color in [*choices, (0, "eraser", "")]:
             brush = QToolButton()
-            brush.setText(f" {name} ")
+            brush.setText(f" {name}")
             brush.setCheckable(True)
             brush.setToolButtonStyle(brush.toolButtonStyle().ToolButtonTextBesideIcon)
             brush.setIconSize(QSize(12, 12))

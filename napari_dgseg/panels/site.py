@@ -7,7 +7,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QFileDialog, QMenu, QToolButton, QWidget
+from qtpy.QtWidgets import QFileDialog, QMenu, QSizePolicy, QToolButton, QWidget
 
 from napari_dgseg import settings
 from napari_dgseg.session import SiteSession
@@ -32,6 +32,9 @@ class SitePanel(QWidget):
         self.site.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.site.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         self.site.setProperty("role", "title")
+        # A long name is cut, and does not make the dock wider.
+        self.site.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.site.setMinimumWidth(80)
         self.model = ElidedLabel(tone="muted", role="small")
         self.help = QToolButton()
         self.help.setText("?")

@@ -26,8 +26,10 @@ def dock(qtbot, viewer, site, worker):
     # Nothing may need more width than there is: it would be cut off at the right.
     needed = dock._contents.minimumSizeHint().width()
     room = dock._scroll.viewport().width()
+    least = dock.minimumSizeHint().width()
     dock.close()
     assert needed <= room
+    assert least <= 345
     dock.deleteLater()
 
 

@@ -54,6 +54,16 @@ def test_another_site_and_back(opened, tmp_path, make_bundle, monkeypatch, site)
     assert len(opened.parts.session.scan_ids) == 3
 
 
+def test_long_names_do_not_widen_the_dock(dock, tmp_path, make_bundle, press):
+    name = "Universitätsklinikum Großhansdorf-Schmalenbeck, Klinik für Radiologie"
+    bundle = make_bundle("m" * 90, "0d0d0d0d0d0d")
+    Workspace.open(tmp_path / "other", name=name, bundle=bundle).close()
+    dock.site.open(tmp_path / "other")
+    dock.parts.session.failed.emit(DgsegError("Word " * 60))
+    assert dock.minimumSizeHint().width() <= 345
+    assert dock.site.model.text().endswith("GM, WM")
+
+
 def test_a_folder_that_is_no_site_is_told(dock, scan_files):
     dock.site.open(scan_files[0].parent)
     assert "other things" in dock.site.problem.text
