@@ -213,8 +213,9 @@ class SiteAdaptationDock(QWidget):
     def _go_on_to(self, number: int) -> None:
         """Unfold the next step, and fold the one before: it is done."""
         self.unfold(number)
-        if number == 3:
-            self.steps[1].unfold(False)
+        current = self.parts.session.current
+        if number == 3:  # step 2 stays where it has something to say
+            self.steps[1].unfold(current is not None and current.finds_nothing)
 
     def _on_correcting(self, _opened: object) -> None:
         if self.parts.adapting.state != "finished":

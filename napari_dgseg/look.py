@@ -22,8 +22,8 @@ class Look:
 
     Attributes
     ----------
-    background, raised, control, hover, text : QColor
-        napari's ``background``, ``foreground``, ``primary``, ``highlight``, ``text``.
+    background, raised, control, text : QColor
+        napari's ``background``, ``foreground``, ``primary``, ``text``.
     tones : dict of str to QColor
         Text colours by meaning; each is legible on `background` and `raised`.
     fill : QColor
@@ -33,7 +33,6 @@ class Look:
     background: QColor
     raised: QColor
     control: QColor
-    hover: QColor
     text: QColor
     fill: QColor
     on_fill: QColor
@@ -78,7 +77,6 @@ def look_of(theme_name: str) -> Look:
         background=background,
         raised=color("foreground"),
         control=color("primary"),
-        hover=color("highlight"),
         text=text,
         fill=QColor("#3e5bc7") if dark else QColor("#3a5fd0"),
         on_fill=QColor("#ffffff"),
@@ -88,20 +86,19 @@ def look_of(theme_name: str) -> Look:
 
 def style_sheet(look: Look) -> str:
     """Qt style sheet of the dock: by property, so that a widget states its meaning."""
+    return _text_rules(look) + _button_rules(look) + _view_rules(look)
 
-    def name(color: QColor) -> str:
-        return color.name()
 
+def _text_rules(look: Look) -> str:
     labels = "".join(
-        f'QLabel[tone="{tone}"] {{ color: {name(color)}; }}\n'
+        f'QLabel[tone="{tone}"] {{ color: {color.name()}; }}\n'
         for tone, color in look.tones.items()
     )
     washes = "".join(
-        f'QFrame[wash="{tone}"] {{ background-color: {name(look.wash(tone))};'
-        f" border-left: 3px solid {name(look.tones[tone])}; border-radius: 2px; }}\n"
+        f'QFrame[wash="{tone}"] {{ background-color: {look.wash(tone).name()};'
+        f" border-left: 3px solid {look.tones[tone].name()}; border-radius: 2px; }}\n"
         for tone in ("good", "caution", "bad", "accent", "muted")
     )
-    chosen = name(look.wash("accent", 0.30))
     return f"""
     QLabel {{ font-size: 9pt; padding: 0px; }}
     {labels}
@@ -109,37 +106,50 @@ def style_sheet(look: Look) -> str:
     QLabel[role="strong"] {{ font-weight: 600; }}
     {washes}
     QFrame[wash] QLabel {{ background: none; }}
+    """
+
+
+def _button_rules(look: Look) -> str:
+    pressed = blend(look.fill, look.text, 0.15).name()
+    faint = blend(look.background, look.text, 0.45).name()
+    raised, control, muted = look.raised.name(), look.control.name(), look.tones["muted"].name()
+    return f"""
     QPushButton {{ padding: 4px 10px; border: 1px solid transparent; border-radius: 3px;
         font-size: 9pt; }}
-    QPushButton[role="primary"]:enabled {{ background-color: {name(look.fill)};
-        color: {name(look.on_fill)}; font-weight: 600; }}
-    QPushButton[role="primary"]:enabled:hover {{
-        background-color: {name(blend(look.fill, look.text, 0.15))}; }}
-    QPushButton:disabled {{ color: {name(blend(look.background, look.text, 0.45))}; }}
+    QPushButton[role="primary"]:enabled {{ background-color: {look.fill.name()};
+        color: {look.on_fill.name()}; font-weight: 600; }}
+    QPushButton[role="primary"]:enabled:hover {{ background-color: {pressed}; }}
+    QPushButton:disabled {{ color: {faint}; }}
     QToolButton {{ padding: 3px; border: 1px solid transparent; border-radius: 3px;
         font-size: 9pt; background: none; }}
-    QToolButton:hover {{ background: {name(look.control)}; }}
+    QToolButton:hover {{ background: {control}; }}
     QToolButton[role="title"] {{ font-size: 11pt; font-weight: 600; padding: 2px 3px; }}
-    QPushButton[role="chip"] {{ background: {name(look.raised)}; font-size: 8.5pt;
-        padding: 2px 6px; }}
-    QPushButton[role="chip"]:hover {{ background: {name(look.control)}; }}
-    QToolButton:checked, QPushButton:checked {{ background: {chosen}; }}
+    QPushButton[role="chip"] {{ background: {raised}; font-size: 8.5pt; padding: 2px 6px; }}
+    QPushButton[role="chip"]:hover {{ background: {control}; }}
+    QToolButton:checked, QPushButton:checked {{
+        background: {look.wash("accent", 0.30).name()}; }}
     QPushButton[role="fold"] {{ padding: 3px 0px; text-align: left; background: none;
-        color: {name(look.tones["muted"])}; }}
-    QPushButton[role="fold"]:hover {{ color: {name(look.text)}; }}
+        color: {muted}; }}
+    QPushButton[role="fold"]:hover {{ color: {look.text.name()}; }}
     QToolButton::menu-indicator {{ image: none; width: 0px; }}
     QPushButton:focus, QToolButton:focus, QTableView:focus {{
-        border: 1px solid {name(look.tones["accent"])}; }}
+        border: 1px solid {look.tones["accent"].name()}; }}
+    """
+
+
+def _view_rules(look: Look) -> str:
+    chosen, raised = look.wash("accent", 0.30).name(), look.raised.name()
+    return f"""
     QComboBox, QCheckBox {{ font-size: 9pt; }}
-    QTableView {{ background-color: {name(look.raised)}; border: 1px solid {name(look.raised)};
+    QTableView {{ background-color: {raised}; border: 1px solid {raised};
         border-radius: 3px; selection-background-color: {chosen};
-        selection-color: {name(look.text)}; }}
+        selection-color: {look.text.name()}; }}
     QTableView::item:selected {{ background-color: {chosen}; }}
-    QHeaderView::section {{ background-color: {name(look.raised)};
-        color: {name(look.tones["muted"])}; border: 0px; padding: 3px 4px; font-size: 8pt; }}
-    QProgressBar {{ background-color: {name(look.raised)}; border: 0px; border-radius: 3px;
+    QHeaderView::section {{ background-color: {raised};
+        color: {look.tones["muted"].name()}; border: 0px; padding: 3px 4px; font-size: 8pt; }}
+    QProgressBar {{ background-color: {raised}; border: 0px; border-radius: 3px;
         font-size: 8pt; min-height: 16px; max-height: 16px; }}
-    QProgressBar::chunk {{ background-color: {name(look.fill)}; border-radius: 3px; }}
+    QProgressBar::chunk {{ background-color: {look.fill.name()}; border-radius: 3px; }}
     """
 
 

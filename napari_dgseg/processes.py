@@ -57,8 +57,8 @@ class WorkerClient(QObject):
         Program and arguments.
     """
 
-    started = Signal()
     stopped = Signal()
+    """The process is gone, though nobody closed it."""
 
     def __init__(self, command: list[str] | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -161,7 +161,6 @@ class WorkerClient(QObject):
         process.setStandardErrorFile(QProcess.nullDevice())
         self._process = process
         process.start(self._command[0], self._command[1:])
-        self.started.emit()
 
     def _read(self) -> None:
         if self._process is None:

@@ -23,7 +23,6 @@ from qtpy.QtWidgets import (
     QStyledItemDelegate,
     QStyleOptionViewItem,
     QTableView,
-    QWidget,
 )
 
 from napari_dgseg.look import IconKind, Look, Tone, draw_icon
@@ -298,8 +297,3 @@ class ScanTable(QTableView):
     def _fit(self) -> None:
         n_shown = min(max(len(self.scans.rows), 2), 5)
         self.setFixedHeight(n_shown * _ROW_HEIGHT + 4)
-
-
-def widget_of(table: ScanTable) -> QWidget:
-    """The part of the table that takes clicks and drops."""
-    return table.viewport()

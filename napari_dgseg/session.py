@@ -39,6 +39,8 @@ class OpenScan:
         Started or not.
     base : ndarray or None
         The proposal that the corrections started from, where it is still there.
+    finds_nothing : bool
+        Whether there is a proposal, and no structure in it.
     """
 
     scan_id: str
@@ -46,6 +48,7 @@ class OpenScan:
     proposal: Proposal | None
     corrections: Corrections
     base: np.ndarray | None = None
+    finds_nothing: bool = False
 
 
 class SiteSession:
@@ -246,8 +249,8 @@ class SiteSession:
             return
         bundle_id = self.info.bundle_id
         self.runner.submit(
-            lambda _: workspace.read_proposal(current.scan_id, bundle_id),
-            on_result=lambda proposal: self._take_proposal(current.scan_id, proposal),
+            lambda _: _read_proposal(workspace, current.scan_id, bundle_id),
+            on_result=lambda found: self._take_proposal(current.scan_id, *found),
             on_error=lambda error: self._open_failed(current.scan_id, error),
         )
 
@@ -296,10 +299,12 @@ class SiteSession:
             self.opening = ""
         self.note_error(scan_id, as_known(error))
 
-    def _take_proposal(self, scan_id: str, proposal: Proposal | None) -> None:
+    def _take_proposal(
+        self, scan_id: str, proposal: Proposal | None, finds_nothing: bool
+    ) -> None:
         if self.current is None or self.current.scan_id != scan_id:
             return
-        self.current = replace(self.current, proposal=proposal)
+        self.current = replace(self.current, proposal=proposal, finds_nothing=finds_nothing)
         self.proposal_changed.emit()
 
     # --- records ------------------------------------------------------------------
@@ -336,14 +341,21 @@ def _look_into(path: Path, workspace: Workspace, report: Report) -> int:
 
 def _read_open_scan(workspace: Workspace, scan_id: str, bundle_id: str) -> OpenScan:
     scan = workspace.read_scan(scan_id)
-    proposal = workspace.read_proposal(scan_id, bundle_id) if bundle_id else None
+    proposal, finds_nothing = _read_proposal(workspace, scan_id, bundle_id)
     corrections = workspace.corrections(scan_id)
     base = (
         workspace.read_proposal(scan_id, corrections.bundle_id) if corrections.started else None
     )
-    return OpenScan(
-        scan_id, scan, proposal, corrections, base.labels if base is not None else None
-    )
+    labels = base.labels if base is not None else None
+    return OpenScan(scan_id, scan, proposal, corrections, labels, finds_nothing)
+
+
+def _read_proposal(
+    workspace: Workspace, scan_id: str, bundle_id: str
+) -> tuple[Proposal | None, bool]:
+    """A scan's proposal, and whether it is there but empty."""
+    proposal = workspace.read_proposal(scan_id, bundle_id) if bundle_id else None
+    return proposal, proposal is not None and not proposal.labels.any()
 
 
 def as_known(error: BaseException) -> DgsegError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QPoint, QRect, QRectF, QSize, Qt
-from qtpy.QtGui import QColor, QPainter, QPalette, QPixmap, QResizeEvent
+from qtpy.QtGui import QColor, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -279,8 +279,3 @@ def clear(layout: QLayout) -> None:
         if widget is not None:
             widget.hide()
             widget.deleteLater()
-
-
-def text_color(widget: QWidget) -> QColor:
-    """The text colour that the style sheet gives a widget."""
-    return widget.palette().color(QPalette.ColorRole.WindowText)

@@ -30,6 +30,12 @@ _STAGES = {
 }
 
 
+_NOTHING = (
+    "The model finds nothing in this scan. Draw a few slices yourself in step 3; then it "
+    "can be adapted."
+)
+
+
 class SegmentPanel(QWidget):
     """Starts segmentations and shows how far they are."""
 
@@ -70,6 +76,7 @@ class SegmentPanel(QWidget):
         self.uncertainty.toggled.connect(self._show_uncertainty)
         self._session.rows_changed.connect(self.refresh)
         self._session.scan_opened.connect(self.refresh)
+        self._session.proposal_changed.connect(self.refresh)
         self._session.workspace_changed.connect(self._show_legend)
         self._segmenting.changed.connect(self.refresh)
         self._stage.layers_changed.connect(self.refresh)
@@ -95,7 +102,11 @@ class SegmentPanel(QWidget):
         if busy:
             self._show_progress()
         error = segmenting.last_error
-        self.notice.say("" if error is None else error.public_message, "bad")
+        if error is not None:
+            self.notice.say(error.public_message, "bad")
+        else:
+            nothing = session.current is not None and session.current.finds_nothing
+            self.notice.say(_NOTHING if nothing else "", "caution")
         allow(self.uncertainty, "" if again else "Segment this scan first.")
         self.uncertainty.blockSignals(True)
         self.uncertainty.setChecked(self._stage.is_visible("uncertainty"))

@@ -163,4 +163,6 @@ def _change(old: float | None, new: float | None) -> tuple[str, Tone]:
     if old is None or new is None:
         return "", "muted"
     tone: Tone = "good" if new > old + 5e-4 else "bad" if new < old - 5e-4 else "muted"
+    if tone == "muted":
+        return "same", tone
     return f"{new - old:+.3f}".replace("-", "−"), tone

@@ -177,11 +177,12 @@ def scan_files(tmp_path, rng) -> list[Path]:
 def propose(rng):
     """A function that writes a proposal of the accepted bundle: workspace, scan id."""
 
-    def write(workspace, scan_id, folder=None, shift=0) -> Proposal:
+    def write(workspace, scan_id, folder=None, shift=0, empty=False) -> Proposal:
         shape = next(r.shape for r in workspace.records if r.scan_id == scan_id)
         labels = np.zeros(shape, np.uint8)
         labels[:, 6 + shift : 14 + shift, 5:15] = 2
         labels[:, 8 + shift : 12 + shift, 8:12] = 1
+        labels *= not empty
         certain = np.linspace(0.1, 0.9, shape[0]).astype(np.float32)
         bundle_id = workspace.accepted_info.bundle_id
         uncertainty = rng.integers(0, 255, shape).astype(np.uint8)

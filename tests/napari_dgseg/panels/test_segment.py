@@ -82,6 +82,20 @@ def test_a_failure_is_told_here_and_in_the_row(filled, worker, press):
     assert filled.parts.segmenting.is_running  # the others go on
 
 
+def test_a_model_that_finds_nothing_is_not_left_uncommented(filled, propose, idle):
+    session = filled.parts.session
+    scan_id = session.scan_ids[0]
+    propose(session.workspace, scan_id, empty=True)
+    session.open_scan(scan_id)
+    idle()
+    assert filled.segment.notice.text.startswith("The model finds nothing")
+    assert filled.segment.notice.isVisible()
+    propose(session.workspace, scan_id)
+    session.reload_proposal()
+    idle()
+    assert filled.segment.notice.text == ""
+
+
 def test_the_legend_names_the_structures(filled):
     filled.unfold(2)
     texts = [label.text() for label in filled.segment.findChildren(QLabel)]
