@@ -41,8 +41,8 @@ _CORD = (
         intensity=14000, axes="LAS", tilt_deg=(0, 0, 3),
     ),
     Scanner(
-        "maple", "cord", "T1-weighted gradient echo, old coil, oblique", "gradient-echo",
-        tr_ms=150, te_ms=5.0, flip_deg=20, mt=0.4, inflow=0.5, fat=0.45, fat_phase_deg=150,
+        "maple", "cord", "T1 inversion recovery, old coil, oblique", "gradient-echo",
+        tr_ms=4000, te_ms=4.0, flip_deg=90, inversion_ms=1500, inflow=0.5, fat=0.45, fat_phase_deg=150,
         fat_shift_mm=0.9, spacing_mm=(0.55, 0.75), acquired_mm=(0.7, 0.85), thickness_mm=4.0,
         gap_mm=0.4, n_slices=16, fov_mm=(150, 160), coil="behind", bias=1.1, noise=0.024,
         ghosting=0.05, motion_mm=0.3, intensity=190, axes="SPR", tilt_deg=(17, 5, 4),
