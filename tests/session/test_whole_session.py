@@ -8,6 +8,7 @@ import pytest
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 
 from dgseg.bundles.bundle import default_bundle, read_info
+from dgseg.errors import LabelsError
 from dgseg.scans.dicom_seg import read_segmentation
 from dgseg.scans.nifti import read_labels
 from dgseg.site.workspace import Workspace
@@ -109,5 +110,5 @@ def _check_exports(workspace, folder, scan_id, painted):
 def _labels_or_none(path, scan):
     try:
         return read_labels(path, scan)
-    except Exception:
+    except LabelsError:
         return None
