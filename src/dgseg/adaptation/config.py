@@ -34,7 +34,7 @@ class AdaptConfig:
         One corrected slice in so many is kept from the training to judge the
         candidate by; 0 to keep none, and so to have no judgement.
     learning_rate : float
-        Of the optimiser; a tenth of what a training from scratch takes.
+        Of the optimiser; well below what a training from scratch takes.
     batch_labelled, batch_unlabelled : int
         Slices in each step.
     patch_px : int
@@ -56,7 +56,7 @@ class AdaptConfig:
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     holdout_every: Annotated[int, Field(ge=0)] = 4
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
     batch_labelled: Annotated[int, Field(ge=1, le=256)] = 4
     batch_unlabelled: Annotated[int, Field(ge=1, le=256)] = 4
     patch_px: Annotated[int, Field(ge=16, le=1024)] = 128

@@ -24,5 +24,5 @@ def test_augmentation_by_name_or_by_ranges():
 
 
 def test_adaptation_is_gentle_by_default():
-    assert MeanTeacherConfig().learning_rate == 1e-4
+    assert MeanTeacherConfig().learning_rate == 3e-4
     assert MeanTeacherConfig().ema_decay == 0.99
