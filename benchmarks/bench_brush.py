@@ -4,7 +4,7 @@ A scan of 200 x 512 x 512 voxels is corrected with real mouse events, three time
 
 - napari: a labels layer over the image, no plugin,
 - dock: the same in the dock, every stroke tracked and journalled,
-- training: the same while another process trains, at the priority of our jobs.
+- training: the same while an adaptation runs in the background, as the dock starts it.
 
 Reported are the time per stroke in the event loop (press, moves, release, and drawing),
 the delay of a 2 ms heartbeat during and after strokes (how long the window would not
@@ -32,22 +32,6 @@ STROKES = 20
 MOVES = 10
 PAUSE_S = 0.35
 """Between strokes: longer than the tracker's pause, so that each stroke is reported."""
-
-TRAINING = """
-import os, torch
-with __import__("contextlib").suppress(OSError): os.nice(10)
-torch.set_num_threads(max(1, os.cpu_count() - 1))
-net = torch.nn.Sequential(*[m for _ in range(4) for m in
-    (torch.nn.LazyConv2d(32, 3, padding=1), torch.nn.ReLU())])
-x = torch.randn(8, 1, 128, 128)
-net(x)
-optimiser = torch.optim.Adam(net.parameters())
-print("ready", flush=True)
-while True:
-    loss = net(x).square().mean()
-    optimiser.zero_grad(); loss.backward(); optimiser.step()
-"""
-
 
 # --- a site with a large scan, made in a process of its own ------------------------
 
@@ -262,14 +246,30 @@ def one_mode(folder: Path, *, docked: bool) -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def training() -> Iterator[None]:
-    """A process that trains as long as the block lasts."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", TRAINING], stdout=subprocess.PIPE, text=True
-    )
+def training(folder: Path) -> Iterator[None]:
+    """A real adaptation at a small synthetic site, as long as the block lasts."""
+    from dgseg.adaptation.config import AdaptConfig
+    from dgseg.bundles.bundle import default_bundle
+    from dgseg.jobs.folder import JobFolder
+    from dgseg.jobs.spec import AdaptJob
+    from dgseg.scans.synthetic.site import NEW_CENTRE, make_site
+    from dgseg.site.workspace import Workspace
+
+    with Workspace.open(folder / "other-site", bundle=default_bundle()) as site:
+        for item in make_site("cord", NEW_CENTRE["cord"], 2, 1, n_slices=6, shape=(160, 160)):
+            corrections = site.corrections(site.add(item.scan).scan_id)
+            corrections.start(np.zeros_like(item.labels), site.accepted_info.bundle_id)
+            corrections.record(3, item.labels[3], "changed")
+        config = AdaptConfig(steps=100_000, minutes=60)
+        spec = AdaptJob(site=site.path, bundle=site.accepted, config=config)
+        job = JobFolder.create(site.new_job_folder("adapt"), spec)
+    process = job.start()
     try:
-        assert process.stdout is not None
-        process.stdout.readline()
+        until = time.monotonic() + 120
+        while not any(event.losses for event in job.events()[0]):
+            if process.poll() is not None or time.monotonic() > until:
+                raise SystemExit("the adaptation did not begin")
+            time.sleep(0.2)
         yield
     finally:
         process.kill()
@@ -283,7 +283,7 @@ def measure(folder: Path, mode: str) -> dict[str, float]:
     me = [sys.executable, "-m", "benchmarks.bench_brush"]
     subprocess.run([*me, "--prepare", str(work)], check=True)
     kind = "--plain" if mode == "napari" else "--docked"
-    with training() if mode == "training" else contextlib.nullcontext():
+    with training(work) if mode == "training" else contextlib.nullcontext():
         done = subprocess.run(
             [*me, kind, str(work)], capture_output=True, text=True, check=False
         )
