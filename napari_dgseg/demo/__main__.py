@@ -61,6 +61,7 @@ def _options() -> argparse.Namespace:
         "--corrections", type=int, default=3, help="slices to correct (default 3)"
     )
     parser.add_argument("--minutes", type=float, default=1.5, help="of training (default 1.5)")
+    parser.add_argument("--steps", type=int, help="of training, whatever time they take")
     parser.add_argument("--spread", action="store_true", help="correct evenly spaced slices")
     return parser.parse_args()
 
@@ -104,7 +105,10 @@ def _play(options: argparse.Namespace, out: Path) -> int:
         materials = synthetic_centre(out, options.scans, options.seed)
     viewer, dock = _window(out, options.bundle)
     plan = Plan(
-        n_corrections=options.corrections, minutes=options.minutes, spread=options.spread
+        n_corrections=options.corrections,
+        minutes=options.minutes,
+        steps=options.steps,
+        spread=options.spread,
     )
     player = Player(viewer, dock, out / "pictures")
     play(player, materials, out, plan, lambda text: print(text, flush=True))
