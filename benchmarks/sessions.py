@@ -33,8 +33,8 @@ def play(domain: str, options: argparse.Namespace) -> Path:
         command += [
             "--corrections",
             str(options.corrections),
-            "--minutes",
-            str(options.minutes),
+            "--steps",
+            str(options.steps),
         ]
         subprocess.run(command, check=True)
     return result
