@@ -142,7 +142,7 @@ class _TwoLines(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(look.text)
         elide, left = Qt.TextElideMode.ElideMiddle, Qt.AlignmentFlag.AlignVCenter
-        title = painter.fontMetrics().elidedText(row.title, elide, box.width())
+        title = painter.fontMetrics().elidedText(_short_title(row.title), elide, box.width())
         painter.drawText(QRect(box.left(), box.top(), box.width(), half), left, title)
         font.setPointSizeF(8)
         painter.setFont(font)
@@ -172,6 +172,11 @@ class _TwoLines(QStyledItemDelegate):
             text, Qt.TextElideMode.ElideRight, space.width()
         )
         painter.drawText(space, Qt.AlignmentFlag.AlignVCenter, text)
+
+
+def _short_title(title: str) -> str:
+    """Without what every row ends in: the room is for what tells scans apart."""
+    return title.removesuffix(".gz").removesuffix(".nii")
 
 
 def _short_size(detail: str) -> str:

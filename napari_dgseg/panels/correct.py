@@ -230,7 +230,7 @@ class CorrectPanel(QWidget):
         clear(self._chips)
         for index, state in slices.items():
             chip = QPushButton()
-            chip.setText(f"{index} {state}")
+            chip.setText(f"slice {index} {state}")
             chip.setProperty("slice", index)
             chip.setToolTip(f"Go to slice {index}")
             if self._look is not None:

@@ -34,7 +34,7 @@ def test_start_shows_tools_and_picks_the_first_label(correcting, viewer):
 
 def test_a_stroke_is_listed_saved_and_undone(correcting, qtbot):
     _paint(correcting)
-    assert [chip.text() for chip in _chips(correcting)] == ["2 changed"]
+    assert [chip.text() for chip in _chips(correcting)] == ["slice 2 changed"]
     qtbot.waitUntil(
         lambda: correcting.correct.saved.text.startswith("all strokes saved"), timeout=5000
     )
@@ -71,13 +71,13 @@ def test_confirm_next_withdraw(correcting, press, qtbot):
     assert stage.slice_index == 3
     assert not panel.withdraw.isEnabled()
     _paint(correcting, (3, 18, 3))
-    assert [chip.text() for chip in _chips(correcting)] == ["3 changed", "4 confirmed"]
+    assert [chip.text() for chip in _chips(correcting)] == ["slice 3 changed", "slice 4 confirmed"]
     qtbot.waitUntil(_chips(correcting)[1].isVisible)
     press(_chips(correcting)[1])
     assert stage.slice_index == 4
     stage.go_to(3)
     press(panel.withdraw)
-    assert [chip.text() for chip in _chips(correcting)] == ["4 confirmed"]
+    assert [chip.text() for chip in _chips(correcting)] == ["slice 4 confirmed"]
     proposal = stage.layer("proposal").data
     np.testing.assert_array_equal(stage.layer("corrections").data[3], proposal[3])
 
@@ -152,7 +152,7 @@ def test_reopening_a_scan_brings_the_corrections_back(correcting, idle):
     session.open_scan(session.scan_ids[0])
     idle()
     assert correcting.parts.stage.layer("corrections").data[2, 18, 3] == 1
-    assert [chip.text() for chip in _chips(correcting)] == ["2 changed"]
+    assert [chip.text() for chip in _chips(correcting)] == ["slice 2 changed"]
     assert correcting.steps[2].is_open
 
 
