@@ -179,11 +179,13 @@ def _dice_words(evidence: Evidence) -> str:
     before, after = _mean(evidence.before), _mean(evidence.after)
     if before is None or after is None:
         return ""
-    verb = "rises" if after > before else "falls" if after < before else "stays"
+    moves = f"{'rises' if after > before else 'falls'} from {before:.2f} to {after:.2f}"
+    if f"{before:.2f}" == f"{after:.2f}":
+        moves = f"stays at {after:.2f}"
     each = ", ".join(f"{name} {old:.2f} to {new:.2f}" for name, old, new in _pairs(evidence))
     return (
         f"On {_count(evidence.n_heldout, 'held-out slice')}, which the training never "
-        f"saw, Dice {verb} from {before:.2f} to {after:.2f} ({each})."
+        f"saw, Dice {moves} ({each})."
     )
 
 

@@ -71,7 +71,10 @@ def test_confirm_next_withdraw(correcting, press, qtbot):
     assert stage.slice_index == 3
     assert not panel.withdraw.isEnabled()
     _paint(correcting, (3, 18, 3))
-    assert [chip.text() for chip in _chips(correcting)] == ["slice 3 changed", "slice 4 confirmed"]
+    assert [chip.text() for chip in _chips(correcting)] == [
+        "slice 3 changed",
+        "slice 4 confirmed",
+    ]
     qtbot.waitUntil(_chips(correcting)[1].isVisible)
     press(_chips(correcting)[1])
     assert stage.slice_index == 4
