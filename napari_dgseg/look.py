@@ -72,7 +72,7 @@ def look_of(theme_name: str) -> Look:
     dark = text.lightness() > background.lightness()
     tones = {name: QColor(value) for name, value in (_ON_DARK if dark else _ON_LIGHT).items()}
     tones["plain"] = text
-    tones["muted"] = blend(background, text, 0.68 if dark else 0.72)
+    tones["muted"] = blend(background, text, 0.72 if dark else 0.75)
     return Look(
         background=background,
         raised=color("foreground"),
