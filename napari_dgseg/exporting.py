@@ -1,4 +1,4 @@
-"""Labels out: what a person corrected, else what the model proposed. No Qt, no viewer."""
+"""Labels out: slices that a person corrected, else what the model proposed. No Qt, no viewer."""
 
 from __future__ import annotations
 
@@ -139,10 +139,19 @@ def _export(
 
 
 def _labels(workspace: Workspace, info: BundleInfo, scan_id: str) -> np.ndarray:
+    """Slices that a person made right as they are, all others as the accepted model has them.
+
+    The corrections layer goes on showing what an earlier model proposed for the slices
+    that nobody touched, for no model writes into it. What leaves the program is the best
+    that is known.
+    """
     corrections = workspace.corrections(scan_id)
-    if corrections.started:
-        return corrections.labels
     proposal = workspace.read_proposal(scan_id, info.bundle_id)
-    if proposal is None:
+    if proposal is None and not corrections.started:
         raise LabelsError("It has no labels yet.", remedy="Segment it first.")
-    return np.asarray(proposal.labels)
+    if proposal is None:
+        return corrections.labels
+    labels = np.array(proposal.labels)
+    for index in corrections.slices:
+        labels[index] = corrections.slice_labels(index)
+    return labels

@@ -22,6 +22,9 @@ _PIXELS_A_VOXEL = 5.0
 """On the canvas while painting, so that every voxel is hit."""
 
 
+_POINTS = 60
+"""Of a loss curve, to show where it goes."""
+
 _LOOKS = 4
 """Times that a slice is looked at again before it counts as painted."""
 
@@ -170,6 +173,18 @@ class Player:
             lambda: self.parts.adapting.state not in ("idle", "starting"),
             90,
             "starting the job",
+        )
+
+    def wait_learning(self, timeout_s: float = 120) -> None:
+        """Wait until the curves show something, or the job is through."""
+        adapting = self.parts.adapting
+        wait_until(
+            lambda: (
+                len(adapting.curves.values.get("loss", ())) >= _POINTS
+                or adapting.state not in ("running", "starting")
+            ),
+            timeout_s,
+            "learning",
         )
 
     def wait_adapted(self, timeout_s: float = 600) -> float:

@@ -81,7 +81,7 @@ def play(
     player.picture("3-proposal")
     _correct(player, materials, known, plan, say)
     player.adapt(minutes=plan.minutes, steps=plan.steps, holdout_every=plan.holdout_every)
-    settle(6000)
+    player.wait_learning()
     player.picture("5-adapting")
     say(f"Adapted in {player.wait_adapted():.0f} s.")
     player.open_scan(known[0])

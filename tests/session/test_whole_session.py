@@ -88,13 +88,11 @@ def _check_exports(workspace, folder, scan_id, painted):
     for record in workspace.records:
         scan = workspace.read_scan(record.scan_id)
         kinds.add(scan.source.kind)
-        expected = (
-            painted
-            if record.scan_id == scan_id
-            else workspace.read_proposal(
-                record.scan_id, workspace.accepted_info.bundle_id
-            ).labels
-        )
+        proposal = workspace.read_proposal(record.scan_id, workspace.accepted_info.bundle_id)
+        expected = np.array(proposal.labels)
+        if record.scan_id == scan_id:
+            corrected = list(workspace.corrections(scan_id).slices)
+            expected[corrected] = painted[corrected]
         matches = [
             path
             for path in folder.glob("*.nii.gz")
