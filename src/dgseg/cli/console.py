@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 
 from tqdm import tqdm
 
 from dgseg.errors import DgsegError, ScanError
 from dgseg.scans.scan import ScanSource
+
+typed: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+"""The arguments of the command that is running."""
 
 OK = 0
 FAILED = 1

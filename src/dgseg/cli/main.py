@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments in (["--version"], ["-V"]):
         console.say(f"dgseg {__version__}")
         return console.OK
+    console.typed.set(tuple(arguments))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     command = tyro.cli(
         Command,

@@ -58,6 +58,4 @@ class Train:
 
 def command() -> str:
     """The command line that is running, as a person would type it."""
-    import sys
-
-    return shlex.join(["dgseg", *sys.argv[1:]])
+    return shlex.join(["dgseg", *console.typed.get()])

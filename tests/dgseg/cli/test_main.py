@@ -153,7 +153,7 @@ def test_train_makes_a_bundle_and_a_changed_mind_is_no_crash(
     assert main([*command, "--threads", "1", "--name", "tiny"]) == console.OK
     info = read_info(tmp_path / "run" / "bundle")
     assert info.name == "tiny"
-    assert info.training["command"].startswith("dgseg ")
+    assert info.training["command"].startswith("dgseg train --data synthetic-cord ")
     capsys.readouterr()
 
 
