@@ -2,7 +2,7 @@
 # The Debian packages that Qt 6, Mesa's software OpenGL and a virtual screen need.
 # Installs what is missing, as root or through sudo; otherwise prints the one line to run.
 set -eu
-packages="python3-venv xvfb libegl1 libgl1 libgl1-mesa-dri libopengl0 libglib2.0-0
+packages="python3-venv xvfb xauth libegl1 libgl1 libgl1-mesa-dri libopengl0 libglib2.0-0
 libfontconfig1 fonts-dejavu-core libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4
 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0
 libxcb-xkb1"
