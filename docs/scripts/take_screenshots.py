@@ -27,7 +27,11 @@ def main() -> int:
         target.mkdir(parents=True)
         for picture in sorted((out / "pictures").glob("*.png")):
             # 256 colours are enough for a window and a quarter of the size.
-            image = Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+            image = (
+                Image.open(picture)
+                .convert("RGB")
+                .quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            )
             image.save(target / picture.name, optimize=True)
         shutil.copy(target / "7-new.png", IMAGES / "compare.png")
     print(f"Pictures are in {target}")
