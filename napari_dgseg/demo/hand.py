@@ -73,6 +73,7 @@ class Hand:
         points = [self.pixel_of(position) for position in positions]
         left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
         QTest.mouseMove(canvas, points[0])
+        QTest.qWait(_MOVE_MS)
         QTest.mousePress(canvas, left, none, points[0])
         for point in points[1:]:
             QTest.qWait(_MOVE_MS)
