@@ -252,12 +252,11 @@ class Player:
         settle(50)
 
     def _bring_up(self, button: QPushButton) -> None:
-        self.dock._scroll.ensureWidgetVisible(button)
+        self.dock.bring_up(button)
         settle(50)
 
     def _pick(self, value: int) -> None:
-        brush = self.dock.correct._painter.button(value)
-        self.hand.click(brush)
+        self.hand.click(self.dock.correct.brush(value))
 
     def _look_at(self, layer: napari.layers.Labels, pixels: np.ndarray) -> None:
         """Zoom so that these pixels fill the view."""

@@ -50,12 +50,7 @@ class LazySegmenter:
             found = self._segmenter.segment(scan, should_stop=watcher.should_stop)
         except SegmentationStopped as stop:
             raise AdaptationStopped from stop
-        proposal = Proposal(
-            labels=found.labels,
-            uncertainty=found.uncertainty,
-            slice_uncertainty=found.slice_uncertainty,
-            bundle_id=self.info.bundle_id,
-        )
+        proposal = found.proposal(self.info.bundle_id)
         write_proposal(folder, proposal)
         return proposal
 

@@ -66,7 +66,7 @@ class Adapt:
         from dgseg.site.workspace import Workspace
 
         for path in Workspace.read_only_view(self.site).job_folders():
-            if path.name.endswith("adapt") or "-adapt-" in path.name:
+            if "-adapt-" in path.name:
                 return JobFolder(path)
         raise JobError(
             "This site has no adaptation to go on with.",

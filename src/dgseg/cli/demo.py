@@ -133,15 +133,13 @@ class Demo:
 
 def _segment(site: Workspace, bundle: Path) -> None:
     from dgseg.inference.segmenter import Segmenter
-    from dgseg.site.proposals import Proposal, write_proposal
+    from dgseg.site.proposals import write_proposal
 
     segmenter = Segmenter(bundle)
     with console.bar(len(site.records), "segmenting") as bar:
         for record in site.records:
             done = segmenter.segment(site.read_scan(record.scan_id))
             bundle_id = segmenter.info.bundle_id
-            write_proposal(
-                site.proposal_folder(record.scan_id, bundle_id),
-                Proposal(done.labels, done.uncertainty, done.slice_uncertainty, bundle_id),
-            )
+            folder = site.proposal_folder(record.scan_id, bundle_id)
+            write_proposal(folder, done.proposal(bundle_id))
             bar.update()

@@ -10,6 +10,7 @@ import tyro
 
 from dgseg.cli import console
 from dgseg.errors import DgsegError
+from dgseg.scans.names import is_nifti, stem_of
 from dgseg.scans.scan import ScanSource
 
 
@@ -76,11 +77,10 @@ class Predict:
 
 
 def _stem(source: ScanSource) -> str:
-    name = source.path.name
-    for ending in (".nii.gz", ".nii", ".dcm"):
-        name = name.removesuffix(ending)
     frame = f"_frame-{source.frame:03d}" if source.frame is not None else ""
-    return name + frame
+    path = source.path
+    # A DICOM folder is often named by a UID, all of whose parts count.
+    return (stem_of(path) if is_nifti(path) else path.name.removesuffix(".dcm")) + frame
 
 
 def _unused(name: str, taken: set[str]) -> str:

@@ -19,6 +19,7 @@ from dgseg.nets.build import build
 from dgseg.nets.resample import resize
 from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
 from dgseg.scans.scan import Scan
+from dgseg.site.proposals import Proposal
 
 Progress = Callable[[float], None]
 ShouldStop = Callable[[], bool]
@@ -47,6 +48,10 @@ class Segmentation:
     uncertainty: np.ndarray
     slice_uncertainty: np.ndarray
     warnings: tuple[str, ...] = ()
+
+    def proposal(self, bundle_id: str) -> Proposal:
+        """It as the proposal of a bundle, to be put on disk."""
+        return Proposal(self.labels, self.uncertainty, self.slice_uncertainty, bundle_id)
 
 
 class Segmenter:

@@ -16,7 +16,7 @@ from dgseg.jobs.spec import PredictJob
 from dgseg.scans.export import export_labels
 from dgseg.scans.scan import Scan, ScanSource
 from dgseg.scans.sources import read
-from dgseg.site.proposals import Proposal, write_proposal
+from dgseg.site.proposals import write_proposal
 
 _log = logging.getLogger(__name__)
 
@@ -84,12 +84,7 @@ def _write(
     spec: PredictJob, index: int, scan: Scan, found: Segmentation, segmenter: Segmenter
 ) -> None:
     if spec.output == "proposals":
-        proposal = Proposal(
-            labels=found.labels,
-            uncertainty=found.uncertainty,
-            slice_uncertainty=found.slice_uncertainty,
-            bundle_id=segmenter.info.bundle_id,
-        )
+        proposal = found.proposal(segmenter.info.bundle_id)
         write_proposal(spec.out / scan.scan_id, proposal)
         return
     name = spec.names[index] if spec.names else scan.scan_id

@@ -11,7 +11,7 @@ from dgseg.bundles.bundle import read_info
 from dgseg.devices import find_device
 from dgseg.inference.segmenter import Segmenter
 from dgseg.scans.sources import read
-from dgseg.site.proposals import Proposal, write_proposal
+from dgseg.site.proposals import write_proposal
 from dgseg.worker.protocol import Predict, PredictResult, Stage
 
 Report = Callable[[float, Stage], None]
@@ -58,13 +58,7 @@ class Model:
             scan, progress=lambda done: report(done, "segmenting"), should_stop=should_stop
         )
         report(1.0, "writing")
-        proposal = Proposal(
-            labels=found.labels,
-            uncertainty=found.uncertainty,
-            slice_uncertainty=found.slice_uncertainty,
-            bundle_id=segmenter.info.bundle_id,
-        )
-        write_proposal(request.out, proposal)
+        write_proposal(request.out, found.proposal(segmenter.info.bundle_id))
         return PredictResult(
             scan_id=scan.scan_id,
             bundle_id=segmenter.info.bundle_id,
