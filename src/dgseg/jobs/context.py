@@ -71,6 +71,9 @@ class JobContext:
         self._phase, self._phase_start, self._first_step = name, time.monotonic(), None
         self._events.write("message", phase=name, message=message)
         _log.info("%s: %s", name, message)
+        # Who was told of the new part may have asked to stop before it begins,
+        # and a short part would be over by the next poll.
+        self._polled = 0.0
 
     def progress(
         self, step: int, total: int, losses: Mapping[str, float] | None = None
