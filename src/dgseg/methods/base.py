@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -48,11 +49,16 @@ class Episode:
     step, total_steps : int
         Number of this step, from 0, and how many there will be; schedules and
         ramps are functions of the two.
+    all_domains : tuple of str
+        All domains of the training, whether or not they give slices to this step, in
+        an order that never changes: a domain's place is its class for a classifier
+        of domains.
     """
 
     domains: Mapping[str, DomainBatch]
     step: int
     total_steps: int
+    all_domains: tuple[str, ...] = ()
 
     def labelled(self) -> Batch | None:
         """All labelled slices of all domains as one batch; None if there are none."""
@@ -89,7 +95,49 @@ class Method(nn.Module, ABC):
 
     A method owns its networks, its augmentation and its optimiser. The
     training loop draws episodes and calls `update`; it knows nothing else.
+
+    Attributes
+    ----------
+    presets : mapping of str to mapping of str to Config
+        Settings that belong together, by their name and then by size (``"cpu"``,
+        ``"gpu"``): "paper" of the method "dgnet" is chosen as "dgnet-paper".
+    needs_domains : int
+        Fewest domains that the method can learn from.
     """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    needs_domains: ClassVar[int] = 1
+
+    @classmethod
+    def network(
+        cls, config: Any, n_classes: int, width: int, depth: int, n_domains: int
+    ) -> dict[str, int | float | str | bool]:
+        """Description of the network that this method trains; a U-Net if not overridden.
+
+        Parameters
+        ----------
+        config : Config
+            Of this method.
+        n_classes : int
+            Number of classes with the background.
+        width, depth : int
+            Channels of the first level, and number of levels.
+        n_domains : int
+            How many domains the training has.
+
+        Returns
+        -------
+        dict
+            What `dgseg.nets.build.build` takes.
+        """
+        del config, n_domains
+        return {
+            "kind": "unet",
+            "in_channels": 1,
+            "n_classes": n_classes,
+            "width": width,
+            "depth": depth,
+        }
 
     @abstractmethod
     def update(self, episode: Episode) -> dict[str, Tensor]:
