@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from pydantic import ValidationError
 from torch import nn
 
 from dgseg.errors import BundleError
-from dgseg.nets.config import UNetConfig
+from dgseg.nets.config import DisentangledConfig, UNetConfig
+from dgseg.nets.disentangled import DisentangledNet
 from dgseg.nets.unet import UNet
+
+_KINDS: dict[str, tuple[type[UNetConfig], Callable[[Any], nn.Module]]] = {
+    "unet": (UNetConfig, lambda config: UNet(**config.model_dump(exclude={"kind"}))),
+    "disentangled": (DisentangledConfig, DisentangledNet),
+}
 
 
 def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
@@ -19,7 +26,7 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
     ----------
     network : mapping
         ``{"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 16,
-        "depth": 4, ...}``; see `dgseg.nets.config.UNetConfig`.
+        "depth": 4, ...}``; see `dgseg.nets.config` for the kinds and their values.
 
     Raises
     ------
@@ -27,13 +34,16 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
         If the kind or a value is not one that this version knows.
     """
     kind = network.get("kind")
-    if kind != "unet":
+    if kind not in _KINDS:
+        known = ", ".join(map(repr, _KINDS))
         raise BundleError(
-            f"The model's network cannot be used: its kind is {kind!r}, this version knows 'unet'.",
+            f"The model's network cannot be used: its kind is {kind!r}, this version "
+            f"knows {known}.",
             remedy="Update dgseg, or choose another model.",
         )
+    schema, make = _KINDS[str(kind)]
     try:
-        config = UNetConfig.model_validate(dict(network))
+        config = schema.model_validate(dict(network))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"]) or "network"
@@ -41,7 +51,7 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
             f"The model's network cannot be used: {place}: {first['msg']}.",
             remedy="Update dgseg, or choose another model.",
         ) from error
-    return UNet(**config.model_dump(exclude={"kind"}))
+    return make(config)
 
 
 def count_parameters(net: nn.Module) -> int:

@@ -6,6 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+AnatomyKind = Literal["none", "sigmoid", "softmax", "binary"]
+_Dims = Annotated[int, Field(ge=1, le=256)]
+
 
 class UNetConfig(BaseModel):
     """A two-dimensional U-Net.
@@ -41,4 +44,43 @@ class UNetConfig(BaseModel):
     def _groups_divide(self) -> Self:
         if self.width % self.groups:
             raise ValueError(f"{self.groups} groups do not divide a width of {self.width}")
+        return self
+
+
+class DisentangledConfig(UNetConfig):
+    """Networks for anatomy, style and domain; see `dgseg.nets.disentangled`.
+
+    Attributes
+    ----------
+    n_domains : int
+        Domains that the classifier tells apart.
+    anatomy_channels : int
+        Channels of the anatomy.
+    anatomy : {'none', 'sigmoid', 'softmax', 'binary'}
+        What is done to the channels: nothing; each in [0, 1]; all sum to one; the
+        same, rounded to 0 and 1 with the gradient of the unrounded.
+    task : {'network', 'first-channels'}
+        A small network from anatomy to classes, or, as in DGNet's published code,
+        the first channels themselves.
+    style_dims, domain_dims : int
+        Dimensions of the codes.
+    encoders : {'separate', 'shared'}
+        One encoder for each code, or one whose output is divided.
+    """
+
+    kind: Literal["disentangled"] = "disentangled"  # type: ignore[assignment]
+    n_domains: _Dims = 2
+    anatomy_channels: Annotated[int, Field(ge=2, le=256)] = 8
+    anatomy: AnatomyKind = "softmax"
+    task: Literal["network", "first-channels"] = "network"
+    style_dims: _Dims = 8
+    domain_dims: _Dims = 8
+    encoders: Literal["separate", "shared"] = "separate"
+
+    @model_validator(mode="after")
+    def _enough_channels(self) -> Self:
+        if self.task == "first-channels" and self.anatomy_channels < self.n_classes:
+            raise ValueError(
+                f"{self.anatomy_channels} anatomy channels cannot hold {self.n_classes} classes"
+            )
         return self
