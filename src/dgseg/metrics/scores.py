@@ -17,11 +17,16 @@ class Scores:
     Where a structure is in neither volume, overlaps are 1 and distances 0.
     Where it is in one alone, overlaps are 0 and distances are the diagonal of
     the volume: a structure that was missed counts, and as the worst.
+    Specificity is about the voxels outside of the true structure and needs no
+    such rule; where the structure fills all of them, it is 1.
 
     Attributes
     ----------
     dice, iou, precision, recall : ndarray of float
         In 3-D, [0, 1].
+    specificity : ndarray of float
+        Share of the voxels outside of the true structure that are not labelled
+        with it, in 3-D, over the slices that count, [0, 1].
     hd95, assd : ndarray of float
         Symmetric 95th percentile and mean of the distances between the
         surfaces, in the units of the spacing.
@@ -31,6 +36,7 @@ class Scores:
     iou: np.ndarray
     precision: np.ndarray
     recall: np.ndarray
+    specificity: np.ndarray
     hd95: np.ndarray
     assd: np.ndarray
 
@@ -67,28 +73,34 @@ def score(
     """
     if labels.shape != truth.shape:
         raise ValueError(f"shapes differ: {labels.shape} and {truth.shape}")
+    n_voxels = truth.size
     if slices is not None:
         where = np.asarray(slices, dtype=bool)[:, None, None]
         labels, truth = np.where(where, labels, 0), np.where(where, truth, 0)
-    rows = [_one(labels == k, truth == k, spacing) for k in range(1, n_classes)]
-    return Scores(*np.array(rows, dtype=float).reshape(-1, 6).T)
+        n_voxels = int(where.sum()) * truth[0].size
+    rows = [_one(labels == k, truth == k, spacing, n_voxels) for k in range(1, n_classes)]
+    return Scores(*np.array(rows, dtype=float).reshape(-1, len(fields(Scores))).T)
 
 
-def _one(found: np.ndarray, true: np.ndarray, spacing: Sequence[float]) -> tuple[float, ...]:
+def _one(
+    found: np.ndarray, true: np.ndarray, spacing: Sequence[float], n_voxels: int
+) -> tuple[float, ...]:
     n_found, n_true = int(found.sum()), int(true.sum())
+    both = int((found & true).sum())
+    n_outside = n_voxels - n_true
+    specificity = 1.0 - (n_found - both) / n_outside if n_outside else 1.0
     if n_found == 0 and n_true == 0:
-        return 1.0, 1.0, 1.0, 1.0, 0.0, 0.0
+        return 1.0, 1.0, 1.0, 1.0, specificity, 0.0, 0.0
     if n_found == 0 or n_true == 0:
         diagonal = float(np.linalg.norm(np.multiply(found.shape, spacing)))
-        return 0.0, 0.0, 0.0, 0.0, diagonal, diagonal
-    both = int((found & true).sum())
+        return 0.0, 0.0, 0.0, 0.0, specificity, diagonal, diagonal
     overlap = (
         2.0 * both / (n_found + n_true),
         both / (n_found + n_true - both),
         both / n_found,
         both / n_true,
     )
-    return *overlap, *_distances(found, true, spacing)
+    return *overlap, specificity, *_distances(found, true, spacing)
 
 
 def _distances(

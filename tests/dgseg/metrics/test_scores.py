@@ -37,6 +37,8 @@ def brute_force(found, true, spacing):
         "iou": both / (n + m - both),
         "precision": both / n,
         "recall": both / m,
+        "specificity": sum(not f and not t for f, t in zip(found.flat, true.flat, strict=True))
+        / (true.size - m),
         "hd95": max(np.percentile(there, 95), np.percentile(back, 95)),
         "assd": np.concatenate([there, back]).mean(),
     }
@@ -72,6 +74,8 @@ def test_chosen_slices_keep_their_place(seed):
         volume[~slices] = 0
     for value in (1, 2):
         theirs = brute_force(found == value, true == value, SPACING)
+        counted = brute_force(found[slices] == value, true[slices] == value, SPACING)
+        theirs["specificity"] = counted["specificity"]
         for name, expected in theirs.items():
             assert getattr(ours, name)[value - 1] == pytest.approx(expected, rel=1e-5), name
 
@@ -139,14 +143,15 @@ def test_single_slice_and_structure_at_the_edge():
 
 
 def test_means_are_over_structures():
-    scores = Scores(*(np.array([value, value + 1.0]) for value in range(6)))
+    scores = Scores(*(np.array([value, value + 1.0]) for value in range(7)))
     assert scores.means() == {
         "dice": 0.5,
         "iou": 1.5,
         "precision": 2.5,
         "recall": 3.5,
-        "hd95": 4.5,
-        "assd": 5.5,
+        "specificity": 4.5,
+        "hd95": 5.5,
+        "assd": 6.5,
     }
 
 
@@ -162,3 +167,23 @@ def test_inputs_are_left_alone():
 def test_other_shape_is_refused():
     with pytest.raises(ValueError, match="shapes differ"):
         score(np.zeros((1, 2, 2)), np.zeros((1, 2, 3)), SPACING, 2)
+
+
+def test_specificity_counts_the_slices_that_count_alone():
+    found, true = np.zeros((2, 3, 2, 2), np.uint8)
+    true[0, 0] = 1
+    found[0, 0], found[1, 1, 1], found[2] = 1, 1, 1
+    slices = np.array([True, True, False])
+    # 8 voxels count, 2 are true, 1 of the other 6 is found.
+    assert score(found, true, SPACING, 2, slices=slices).specificity[0] == pytest.approx(5 / 6)
+    assert score(found, true, SPACING, 2).specificity[0] == pytest.approx(5 / 10)
+
+
+def test_specificity_of_empty_structures_follows_its_formula():
+    empty, full, some = np.zeros((3, 1, 2, 2), np.uint8)
+    full[:], some[0, 0, 0] = 1, 1
+    assert score(empty, empty, SPACING, 2).specificity[0] == 1
+    assert score(empty, some, SPACING, 2).specificity[0] == 1
+    assert score(some, empty, SPACING, 2).specificity[0] == pytest.approx(3 / 4)
+    assert score(full, full, SPACING, 2).specificity[0] == 1
+    assert score(full, empty, SPACING, 2).specificity[0] == 0
