@@ -5,11 +5,16 @@ Each is an entry point of the group ``dgseg.methods``: a class of the interface
 ``when`` (one sentence) and ``Config`` (a frozen dataclass checked by pydantic),
 and the constructor ``(net, fabric, config, total_steps)``. Another package adds
 a method by naming it in its own metadata.
+
+Wherever a method is chosen by name, one of its presets may be: the preset "paper" of
+the method "dgnet" is "dgnet-paper". Presets have two sizes: ``"gpu"``, as in the
+literature, and ``"cpu"``, which learns in a sensible time without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +46,7 @@ def get(name: str) -> type[Any]:
     """
     point = _points().get(name)
     if point is None:
-        raise MethodError(
-            f"There is no method {name!r}.", remedy=f"Choose one of {', '.join(names())}."
-        )
+        raise _unknown(name)
     try:
         found: type[Any] = point.load()
     except (ImportError, AttributeError) as error:
@@ -66,31 +69,140 @@ def describe() -> list[dict[str, str]]:
     return described
 
 
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets of all methods that can be loaded, sorted; imports torch."""
+    found = []
+    for name in names():
+        try:
+            found += [f"{name}-{preset}" for preset in get(name).presets]
+        except MethodError:
+            continue  # as in `describe`
+    return tuple(sorted(found))
+
+
+def method_name(name: str) -> str:
+    """Registered name of the method that a name, perhaps of a preset, stands for.
+
+    Imports no method, so the preset itself may be unknown.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method.
+    """
+    return _split(name)[0]
+
+
+def resolve(name: str, size: str = "cpu") -> tuple[type[Any], Any]:
+    """The class of a method, and the settings that its name stands for.
+
+    Parameters
+    ----------
+    name : str
+        Of a method, or of a method and one of its presets: ``"dgnet-paper"``.
+    size : {'cpu', 'gpu'}
+        Of the preset; a method without one has its defaults in both.
+
+    Returns
+    -------
+    kind : type of Method
+    config : Config
+        An instance of the method's ``Config``.
+
+    Raises
+    ------
+    MethodError
+        If the method, the preset or its size is unknown.
+    """
+    method, preset = _split(name)
+    kind = get(method)
+    if not preset:
+        return kind, kind.Config()
+    if preset not in kind.presets:
+        known = ", ".join([method, *(f"{method}-{known}" for known in kind.presets)])
+        raise MethodError(
+            f"The method {method!r} has no preset {preset!r}.",
+            remedy=f"Choose {'one of ' if kind.presets else ''}{known}.",
+        )
+    sizes = kind.presets[preset]
+    if size not in sizes:
+        raise MethodError(
+            f"The preset {name!r} has no size {size!r}.",
+            remedy=f"Choose one of {', '.join(sizes)}.",
+        )
+    return kind, sizes[size]
+
+
 def create(
-    name: str, net: nn.Module, fabric: Fabric, options: Mapping[str, Any], total_steps: int
+    name: str,
+    net: nn.Module,
+    fabric: Fabric,
+    options: Mapping[str, Any],
+    total_steps: int,
+    size: str = "cpu",
 ) -> Method:
     """A method, ready to train.
 
     Parameters
     ----------
     name : str
-        As it is registered.
+        As in `resolve`.
     net : nn.Module
-        From images (N, 1, H, W) to logits (N, C, H, W); trained in place.
+        From images (N, 1, H, W) to logits (N, C, H, W), of the kind that `network`
+        describes; trained in place.
     fabric : Fabric
     options : mapping
-        Fields of the method's ``Config``; the others keep their defaults.
+        Fields of the method's ``Config``; the others are as `resolve` has them.
     total_steps : int
         How long the training will be; schedules depend on it.
+    size : {'cpu', 'gpu'}
+        As in `resolve`.
 
     Raises
     ------
     MethodError
-        If the name is unknown, or an option is unknown or out of range.
+        As `resolve`, and if an option is unknown or out of range.
     """
-    kind = get(name)
+    kind, config = _configured(name, options, size)
+    method: Method = kind(net, fabric, config, total_steps)
+    return method
+
+
+def network(
+    name: str,
+    options: Mapping[str, Any],
+    n_classes: int,
+    width: int,
+    depth: int,
+    n_domains: int,
+    size: str = "cpu",
+) -> dict[str, int | float | str | bool]:
+    """Description of the network that a method trains, for `dgseg.nets.build.build`.
+
+    Parameters
+    ----------
+    name, options, size
+        As in `create`.
+    n_classes, width, depth, n_domains : int
+        As in `dgseg.methods.base.Method.network`.
+
+    Raises
+    ------
+    MethodError
+        As `create`.
+    """
+    kind, config = _configured(name, options, size)
+    found: dict[str, int | float | str | bool] = kind.network(
+        config, n_classes, width, depth, n_domains
+    )
+    return found
+
+
+def _configured(name: str, options: Mapping[str, Any], size: str) -> tuple[type[Any], Any]:
+    kind, config = resolve(name, size)
+    values = {field.name: getattr(config, field.name) for field in fields(config)}
     try:
-        config = kind.Config(**options)
+        return kind, kind.Config(**(values | dict(options)))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
@@ -98,8 +210,23 @@ def create(
             f"The method {name!r} does not take this setting: {place}: {first['msg']}.",
             remedy="Correct the setting, or leave it out.",
         ) from error
-    method: Method = kind(net, fabric, config, total_steps)
-    return method
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The registered name and the preset, perhaps empty, that a name is made of."""
+    known = names()
+    if name in known:
+        return name, ""
+    for method in sorted(known, key=len, reverse=True):
+        if name.startswith(f"{method}-"):
+            return method, name.removeprefix(f"{method}-")
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> MethodError:
+    return MethodError(
+        f"There is no method {name!r}.", remedy=f"Choose one of {', '.join(names())}."
+    )
 
 
 def _points() -> dict[str, EntryPoint]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
+from typing import ClassVar
 
 import pytest
 from lightning_fabric import Fabric
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 from torch import nn
 
 from dgseg.errors import MethodError
 from dgseg.methods import registry
+from dgseg.methods.config import DeepAllConfig
 from dgseg.methods.deepall import DeepAll
+from dgseg.nets.build import build
 
 
 def test_names_and_classes():
@@ -72,3 +77,80 @@ def test_no_torch(module):
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class ToyConfig(DeepAllConfig):
+    channels: int = 2
+
+
+class Toy(DeepAll):
+    Config = ToyConfig
+    presets: ClassVar = {
+        "small": {"cpu": ToyConfig(channels=3), "gpu": ToyConfig(channels=4)},
+        "one-size": {"gpu": ToyConfig(channels=5)},
+    }
+
+    @classmethod
+    def network(cls, config, n_classes, width, depth, n_domains):
+        return {"kind": "toy", "channels": config.channels, "n_domains": n_domains}
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Two methods, the name of one of which begins with that of the other."""
+    points = registry._points()
+    for name in ("toy", "toy-small"):
+        points[name] = EntryPoint(name, "no.such.module:Method", registry.GROUP)
+    monkeypatch.setattr(registry, "_points", lambda: points)
+    found = registry.get
+    monkeypatch.setattr(registry, "get", lambda n: Toy if n[:3] == "toy" else found(n))
+
+
+def test_a_preset_is_a_name(toys, monkeypatch):
+    assert registry.resolve("toy") == (Toy, ToyConfig())
+    assert registry.resolve("toy-one-size", "gpu") == (Toy, ToyConfig(channels=5))
+    assert registry.method_name("toy-one-size") == "toy"
+    # Registered as a whole; and what follows the longest registered name is the preset.
+    assert registry.resolve("toy-small") == (Toy, ToyConfig())
+    assert registry.resolve("toy-small-small", "gpu")[1].channels == 4
+    assert registry.method_name("toy-small-small") == "toy-small"
+    assert {"toy-one-size", "toy-small-small"} <= set(registry.preset_names())
+    assert "toy-one-size" not in registry.names()
+
+
+def test_options_come_over_a_preset(toys):
+    fabric = Fabric(accelerator="cpu", devices=1)
+    options = {"learning_rate": 0.5}
+    net = nn.Conv2d(1, 2, 1)
+    method = registry.create("toy-one-size", net, fabric, options, 10, size="gpu")
+    assert (method.config.channels, method.config.learning_rate) == (5, 0.5)
+    wanted = {"kind": "toy", "channels": 7, "n_domains": 3}
+    assert registry.network("toy", {"channels": 7}, 4, 16, 4, 3) == wanted
+    with pytest.raises(MethodError, match="magic"):
+        registry.network("toy", {"magic": 7}, 4, 16, 4, 3)
+
+
+def test_an_unknown_preset_says_what_there_is(toys):
+    with pytest.raises(MethodError, match="no preset 'large'") as caught:
+        registry.resolve("toy-large")
+    assert "toy, toy-small, toy-one-size" in caught.value.remedy
+    with pytest.raises(MethodError, match="no preset 'paper'") as caught:
+        registry.resolve("deepall-paper")
+    assert caught.value.remedy == "Choose deepall."
+    with pytest.raises(MethodError, match="no size 'cpu'"):
+        registry.resolve("toy-one-size")
+    with pytest.raises(MethodError, match="no method 'magic-paper'"):
+        registry.resolve("magic-paper")
+
+
+def test_a_method_learns_a_u_net_if_it_does_not_say():
+    described = registry.network("deepall", {}, n_classes=4, width=8, depth=3, n_domains=5)
+    assert described == {
+        "kind": "unet",
+        "in_channels": 1,
+        "n_classes": 4,
+        "width": 8,
+        "depth": 3,
+    }
+    assert build(described)
