@@ -16,6 +16,7 @@ def dice_ce(
     *,
     dice_weight: float = 1.0,
     ce_weight: float = 1.0,
+    background: bool = True,
 ) -> Tensor:
     """Dice loss plus cross-entropy over the annotated pixels.
 
@@ -36,6 +37,8 @@ def dice_ce(
         and a gradient of exactly zero; without any, the loss is zero.
     dice_weight, ce_weight : float
         Factors of the two terms.
+    background : bool
+        Whether the Dice loss has the background as a class.
 
     Returns
     -------
@@ -49,15 +52,16 @@ def dice_ce(
     probabilities = logits.softmax(dim=1)
     ce = F.cross_entropy(logits, labels, reduction="none")
     if annotated is None:
-        return dice_weight * _dice(probabilities, truth) + ce_weight * ce.mean()
+        dice = _dice(probabilities, truth, background)
+        return dice_weight * dice + ce_weight * ce.mean()
     mask = annotated.to(logits.dtype)
     ce_mean = (ce * mask).sum() / mask.sum().clamp_min(1.0)
-    dice = _dice(probabilities * mask[:, None], truth * mask[:, None])
+    dice = _dice(probabilities * mask[:, None], truth * mask[:, None], background)
     return dice_weight * dice + ce_weight * ce_mean
 
 
-def _dice(probabilities: Tensor, truth: Tensor) -> Tensor:
-    loss: Tensor = DiceLoss(batch=True, smooth_nr=_SMOOTH, smooth_dr=_SMOOTH)(
-        probabilities, truth
-    )
+def _dice(probabilities: Tensor, truth: Tensor, background: bool) -> Tensor:
+    loss: Tensor = DiceLoss(
+        include_background=background, batch=True, smooth_nr=_SMOOTH, smooth_dr=_SMOOTH
+    )(probabilities, truth)
     return loss

@@ -138,11 +138,15 @@ class OneNetwork(Method):
 
     def _step(self, loss: Tensor, episode: Episode) -> None:
         """One step of the optimiser down the gradient of a loss."""
+        self._optimiser.zero_grad()
+        self._fabric.backward(loss)
+        self._step_optimiser(episode)
+
+    def _step_optimiser(self, episode: Episode) -> None:
+        """One step of the optimiser down the gradients that the parameters hold."""
         rate = learning_rate(episode.step, self.total_steps, self.config)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        self._optimiser.zero_grad()
-        self._fabric.backward(loss)
         if self.config.clip_norm:
             # A check for finite gradients would wait for the device in every
             # step; the loop looks at the losses, which tell the same.
