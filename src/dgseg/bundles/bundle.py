@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import dgseg
+from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import BundleError
 from dgseg.files import sha256_of, write_json
 from dgseg.scans.preprocessing import Preprocessing
@@ -30,8 +31,11 @@ from dgseg.scans.schema import LabelSchema
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SCHEMA_VERSION = 1
-"""Version of ``bundle.json`` that this version of dgseg writes."""
+SCHEMA_VERSION = 2
+"""Version of ``bundle.json`` that this version of dgseg writes; it reads all before."""
+
+_SINCE = {"style_bank": 2}
+"""First version of ``bundle.json`` with a field, where that is not 1."""
 
 INFO_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
@@ -72,6 +76,9 @@ class BundleInfo(BaseModel):
         The bundle that it was fine-tuned from.
     created : str
         ISO 8601, UTC.
+    style_bank : StyleBank or None
+        How each domain looks, of a model that tells style from anatomy; since
+        version 2.
     training, metrics : dict
         Configuration, seeds and command; scores by name. JSON values only.
     licence, card : str
@@ -94,6 +101,7 @@ class BundleInfo(BaseModel):
     domains: tuple[str, ...] = ()
     parent_id: Annotated[str | None, Field(pattern=r"^[0-9a-f]{12}$")] = None
     created: str = Field(default_factory=_now)
+    style_bank: StyleBank | None = None
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     licence: str = ""
@@ -113,8 +121,9 @@ def read_info(folder: str | Path) -> BundleInfo:
     """
     folder = Path(folder)
     content = _read_json(folder)
-    _refuse_other_versions(content, folder)
-    missing = sorted(set(BundleInfo.model_fields) - set(content))
+    version = _known_version(content, folder)
+    wanted = {name for name in BundleInfo.model_fields if _SINCE.get(name, 1) <= version}
+    missing = sorted(wanted - set(content))
     if missing:
         raise _damaged(f"it lacks {', '.join(missing)}", folder)
     try:
@@ -197,7 +206,7 @@ def write_bundle(
         The bundle to create. An older bundle of that name is replaced; a folder
         with anything else in it is left alone.
     info : BundleInfo
-        Its ``weights_sha256`` is filled in.
+        Its ``weights_sha256`` and ``schema_version`` are filled in.
     state_dict : mapping of str to Tensor
         Of the network that `info.network` describes.
     half : bool
@@ -291,15 +300,19 @@ def _read_json(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _refuse_other_versions(content: dict[str, Any], folder: Path) -> None:
+def _known_version(content: dict[str, Any], folder: Path) -> int:
+    """The description's version; the newest for what is no number, which is refused later."""
     version = content["schema_version"]
-    if isinstance(version, int) and version > SCHEMA_VERSION:
+    if not isinstance(version, int):
+        return SCHEMA_VERSION
+    if version > SCHEMA_VERSION:
         raise BundleError(
             f"The model was written by a newer dgseg (format {version}; this one "
             f"reads up to {SCHEMA_VERSION}).",
             remedy="Update dgseg.",
             path=folder,
         )
+    return version
 
 
 def _damaged(detail: str, folder: Path) -> BundleError:
@@ -343,7 +356,8 @@ def _fill(staging: Path, info: BundleInfo, tensors: dict[str, Tensor]) -> Bundle
     weights.chmod(0o644)
     with open(weights, "rb") as file:
         os.fsync(file.fileno())
-    info = info.model_copy(update={"weights_sha256": sha256_of(weights)})
+    filled = {"weights_sha256": sha256_of(weights), "schema_version": SCHEMA_VERSION}
+    info = info.model_copy(update=filled)
     write_json(staging / INFO_NAME, info.model_dump(mode="json"))
     return info
 

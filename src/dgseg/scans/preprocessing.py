@@ -28,6 +28,9 @@ class Preprocessing(BaseModel):
     spacing_mm : float or None
         Size of a pixel of the model's grid in the plane of the slice; None
         for the scan's own pixels (where the true size is unknown).
+    pixel_scale : float
+        Side of a pixel of the model's grid in pixels of the scan, where
+        ``spacing_mm`` is None; 2 halves the resolution. Else it has no meaning.
     normalisation : {'percentile', 'zscore'}
         See `normalise`.
     low_percentile, high_percentile : float
@@ -40,6 +43,7 @@ class Preprocessing(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     spacing_mm: Annotated[float, Field(gt=0, le=20)] | None = None
+    pixel_scale: Annotated[float, Field(gt=0, le=16)] = 1.0
     normalisation: Literal["percentile", "zscore"] = "percentile"
     low_percentile: Annotated[float, Field(ge=0, lt=100)] = 0.5
     high_percentile: Annotated[float, Field(gt=0, le=100)] = 99.5
@@ -119,14 +123,18 @@ def grid_size(geometry: Geometry, preprocessing: Preprocessing) -> tuple[int, in
     Returns
     -------
     tuple of int
-        ``round(extent / spacing_mm)``, but at least `SMALLEST_GRID`; the
-        scan's own rows and columns where ``spacing_mm`` is None.
+        ``round(extent / spacing_mm)``, or ``round(pixels / pixel_scale)`` where
+        ``spacing_mm`` is None, but at least `SMALLEST_GRID`; the scan's own rows
+        and columns, however few, where those are its pixels.
     """
     _, rows, columns = geometry.canonical_shape
     if preprocessing.spacing_mm is None:
-        return rows, columns
-    _, row_mm, column_mm = geometry.spacing
-    return (
-        max(SMALLEST_GRID, round(rows * row_mm / preprocessing.spacing_mm)),
-        max(SMALLEST_GRID, round(columns * column_mm / preprocessing.spacing_mm)),
-    )
+        if preprocessing.pixel_scale == 1:
+            return rows, columns
+        scale = preprocessing.pixel_scale
+        wanted = rows / scale, columns / scale
+    else:
+        _, row_mm, column_mm = geometry.spacing
+        spacing = preprocessing.spacing_mm
+        wanted = rows * row_mm / spacing, columns * column_mm / spacing
+    return max(SMALLEST_GRID, round(wanted[0])), max(SMALLEST_GRID, round(wanted[1]))

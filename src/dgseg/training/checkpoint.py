@@ -12,6 +12,7 @@ import torch
 from dgseg.errors import TrainingError
 from dgseg.files import atomic_write
 from dgseg.methods.base import Method
+from dgseg.training.selection import Selection
 
 _FORMAT = 1
 
@@ -36,8 +37,18 @@ class Progress:
     elapsed_s: float
 
 
-def save_checkpoint(path: Path, method: Method, progress: Progress) -> None:
+def save_checkpoint(
+    path: Path, method: Method, progress: Progress, selection: Selection | None = None
+) -> None:
     """Replace the checkpoint by the method's present state, atomically.
+
+    Parameters
+    ----------
+    path : Path
+    method : Method
+    progress : Progress
+    selection : Selection, optional
+        Kept in it, too.
 
     Raises
     ------
@@ -49,12 +60,14 @@ def save_checkpoint(path: Path, method: Method, progress: Progress) -> None:
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise not_finite(f"the weights of {name}", progress.step)
-    content = {
+    content: dict[str, object] = {
         "format": _FORMAT,
         "progress": dict(vars(progress)),
         "model": state,
         "training": method.training_state(),
     }
+    if selection is not None:
+        content["selection"] = selection.state()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as file:
@@ -78,19 +91,22 @@ def read_progress(path: Path) -> Progress | None:
     return _progress(_read(path), path) if path.exists() else None
 
 
-def load_checkpoint(path: Path, method: Method) -> Progress:
-    """Bring a method to the state of a checkpoint.
+def load_checkpoint(path: Path, method: Method, selection: Selection | None = None) -> Progress:
+    """Bring a method, and what was selected so far, to the state of a checkpoint.
 
     Raises
     ------
     TrainingError
-        If the checkpoint is damaged, or that of another method or network.
+        If the checkpoint is damaged, or that of another method or network, or of a
+        training without a selection where there is one now.
     """
     content = _read(path)
     progress = _progress(content, path)
     try:
         method.load_state_dict(content["model"])
         method.load_training_state(content["training"])
+        if selection is not None:
+            selection.load_state(content["selection"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise TrainingError(
             "The checkpoint belongs to another training.",

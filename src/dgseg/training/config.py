@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -44,7 +44,11 @@ class TrainConfig:
     Attributes
     ----------
     method : str
-        Registered name of the method.
+        Registered name of the method, or of a preset of it ("dgnet-paper").
+    size : {'cpu', 'gpu'}
+        Which size of the preset.
+    options : dict
+        Further settings of the method, by name.
     steps : int
         Optimiser steps.
     minutes : float or None
@@ -62,16 +66,22 @@ class TrainConfig:
         Share of labelled crops that are centred near a structure.
     spacing_mm : float or None
         Size of a pixel of the model's grid; None for the scans' own pixels.
+    pixel_scale : float
+        Side of a pixel of the model's grid in pixels of the scan, where
+        `spacing_mm` is None; 2 halves the resolution.
     normalisation : {'percentile', 'zscore'}
         Of the intensities of a scan.
     largest_component : bool
         Whether predictions keep only the largest piece of the foreground.
     width, depth : int
         Channels of the U-Net's first level, and its number of levels.
-    learning_rate : float
-        At its highest.
-    augment : {'none', 'weak', 'strong'}
-        Preset of the augmentation.
+    learning_rate : float or None
+        At its highest; None for the method's own.
+    augment : {'none', 'weak', 'strong'} or None
+        Preset of the augmentation; None for the method's own.
+    validate_every : int
+        Steps after which the scans for validation are segmented; the weights that
+        did best are kept. 0 for never: the last weights are kept.
     seed : int
         Of everything that is random.
     device : str
@@ -87,6 +97,8 @@ class TrainConfig:
     """
 
     method: str = "deepall"
+    size: Literal["cpu", "gpu"] = "cpu"
+    options: dict[str, bool | int | float | str] = field(default_factory=dict)
     steps: Annotated[int, Field(ge=1)] = 2000
     minutes: Annotated[float, Field(gt=0)] | None = None
     domains_per_step: Annotated[int, Field(ge=1)] | None = None
@@ -95,12 +107,14 @@ class TrainConfig:
     patch_px: Annotated[int, Field(ge=16)] = 128
     foreground_share: Annotated[float, Field(ge=0, le=1)] = 0.67
     spacing_mm: Annotated[float, Field(gt=0)] | None = 0.5
+    pixel_scale: Annotated[float, Field(gt=0, le=16)] = 1.0
     normalisation: Literal["percentile", "zscore"] = "percentile"
     largest_component: bool = False
     width: Annotated[int, Field(ge=4, le=128)] = 16
     depth: Annotated[int, Field(ge=2, le=7)] = 4
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    augment: Literal["none", "weak", "strong"] = "strong"
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+    augment: Literal["none", "weak", "strong"] | None = None
+    validate_every: Annotated[int, Field(ge=0)] = 0
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -113,3 +127,9 @@ class TrainConfig:
         return LoopConfig(
             steps=steps, seed=self.seed, checkpoint_every_s=self.checkpoint_every_s
         )
+
+    def method_options(self) -> dict[str, Any]:
+        """What `dgseg.methods.registry.create` is given: `options` come over the rest."""
+        given = {"learning_rate": self.learning_rate, "augment": self.augment}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        return chosen | dict(self.options)

@@ -77,6 +77,14 @@ class CropTable:
         """Indices of a domain's slices, all of them or the annotated ones."""
         return self._members.get(domain, ([], []))[labelled]
 
+    def by_size(self, domain: str) -> dict[tuple[int, int], list[int]]:
+        """Where a domain's slices start in the images, by their rows and columns."""
+        starts: dict[tuple[int, int], list[int]] = {}
+        for index in self.members(domain, labelled=False):
+            start, rows, columns, _ = self._rows[index]
+            starts.setdefault((rows, columns), []).append(start)
+        return starts
+
     def draw(
         self,
         domain: str,

@@ -53,6 +53,11 @@ class EpisodeSampler:
         Which domains of the store; all if not given. A domain without annotated
         slices gives unlabelled crops only.
 
+    Attributes
+    ----------
+    domains : tuple of str
+        Those that give anything, in the order in which every episode names them all.
+
     Raises
     ------
     LabelsError
@@ -90,6 +95,7 @@ class EpisodeSampler:
             {name: self._batch(name, generator) for name in self._turn(step)},
             step,
             total_steps,
+            self.domains,
         )
 
     def _batch(self, domain: str, generator: torch.Generator) -> DomainBatch:

@@ -24,6 +24,7 @@ from dgseg.training.checkpoint import (
 )
 from dgseg.training.config import LoopConfig
 from dgseg.training.episodes import method_seed
+from dgseg.training.selection import Selection
 
 OnStep = Callable[[int, int, dict[str, float]], None]
 ShouldStop = Callable[[], bool]
@@ -75,6 +76,7 @@ def fit(
     on_step: OnStep | None = None,
     should_stop: ShouldStop | None = None,
     checkpoint_path: Path | None = None,
+    selection: Selection | None = None,
 ) -> FitResult:
     """Train a method, from its checkpoint where there is one.
 
@@ -99,6 +101,8 @@ def fit(
         Asked before every step.
     checkpoint_path : Path, optional
         Written every ``config.checkpoint_every_s`` seconds and at the end.
+    selection : Selection, optional
+        Looks at the method when it is due, and is part of the checkpoint.
 
     Raises
     ------
@@ -108,8 +112,8 @@ def fit(
     """
     start = Progress(0, config.steps, config.seed, 0.0)
     if checkpoint_path is not None and checkpoint_path.exists():
-        start = _resume(checkpoint_path, method, config)
-    run = _Run(method, config, fabric, start, on_step, checkpoint_path)
+        start = _resume(checkpoint_path, method, config, selection)
+    run = _Run(method, config, fabric, start, on_step, checkpoint_path, selection)
     method.train()
     with _own_randomness(fabric.device):
         for step in range(start.step, config.steps):
@@ -138,8 +142,10 @@ def measure_step_s(method: Method, sampler: Sampler, fabric: Fabric, steps: int 
     return sorted(times[1:])[(len(times) - 1) // 2]
 
 
-def _resume(path: Path, method: Method, config: LoopConfig) -> Progress:
-    progress = load_checkpoint(path, method)
+def _resume(
+    path: Path, method: Method, config: LoopConfig, selection: Selection | None
+) -> Progress:
+    progress = load_checkpoint(path, method, selection)
     if (progress.total_steps, progress.seed) != (config.steps, config.seed):
         raise TrainingError(
             f"The checkpoint is of a training with {progress.total_steps} steps and seed "
@@ -161,6 +167,7 @@ class _Run:
     start: Progress
     on_step: OnStep | None
     checkpoint_path: Path | None
+    selection: Selection | None
     _sums: dict[str, Tensor] = field(default_factory=dict)
     _count: int = 0
     _losses: dict[str, float] = field(default_factory=dict)
@@ -185,13 +192,16 @@ class _Run:
         if now - self._reported >= self.config.report_every_s:
             self._report()
             self._reported = now
+        self._select(last=False)
         if now - self._saved >= self.config.checkpoint_every_s:
             self._save()
             self._saved = time.monotonic()
 
     def end(self, reason: Literal["finished", "stopped", "time"]) -> FitResult:
-        """Report and save what is left."""
+        """Report, judge and save what is left."""
         self._report()
+        if reason != "stopped":
+            self._select(last=True)
         self._save()
         return FitResult(self._step, reason, self.elapsed_s, self._losses)
 
@@ -208,12 +218,17 @@ class _Run:
         if self.on_step is not None:
             self.on_step(self._step, self.config.steps, self._losses)
 
+    def _select(self, last: bool) -> None:
+        if self.selection is not None and self.selection.due(self._step, last):
+            self._report()  # a method that ran away is not worth a look
+            self.selection.look(self.method, self._step)
+
     def _save(self) -> None:
         if self.checkpoint_path is None:
             return
         self._report()  # a loss that ran away must not reach the disk
         done = Progress(self._step, self.config.steps, self.config.seed, self.elapsed_s)
-        save_checkpoint(self.checkpoint_path, self.method, done)
+        save_checkpoint(self.checkpoint_path, self.method, done, self.selection)
 
 
 @contextmanager

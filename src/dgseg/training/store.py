@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -160,6 +160,20 @@ class SliceStore:
         labels = gather(self._labels, window, window.label_starts).long()
         annotated = None if window.inside is None else window.inside.to(self._device)
         return Batch(images.to(self._device), labels.to(self._device), annotated)
+
+    def slices(self, domain: str, at_once: int = _CHUNK) -> Iterator[Tensor]:
+        """All slices of a domain, whole, in batches of one size each.
+
+        Yields
+        ------
+        Tensor, shape (N, 1, H, W), float32
+            On the device of the store; N is at most `at_once`.
+        """
+        for (rows, columns), starts in self._table.by_size(domain).items():
+            for some in torch.tensor(starts).split(at_once):
+                offsets = some[:, None] + torch.arange(rows * columns)
+                flat = self._images[offsets.to(self._images.device)]
+                yield flat.view(-1, 1, rows, columns).float().to(self._device)
 
 
 def _add_scan(

@@ -14,8 +14,8 @@ from lightning_fabric import Fabric
 
 import dgseg
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into, write_bundle
-from dgseg.datasets.registry import DATASETS, Entry, load
-from dgseg.errors import TrainingError
+from dgseg.datasets.registry import Entry
+from dgseg.errors import MethodError, TrainingError
 from dgseg.files import write_json
 from dgseg.methods import registry
 from dgseg.methods.base import Method
@@ -25,10 +25,23 @@ from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import LabelSchema
 from dgseg.training.checkpoint import read_progress
 from dgseg.training.config import TrainConfig
+from dgseg.training.data import TrainingSet, training_set
 from dgseg.training.devices import make_fabric
 from dgseg.training.episodes import EpisodeSampler, EpisodeShape
 from dgseg.training.loop import FitResult, OnStep, ShouldStop, fit, measure_step_s
+from dgseg.training.selection import Selection, prepare_scans
 from dgseg.training.store import SliceStore
+from dgseg.training.style_bank import has_styles, measure_style_bank
+
+__all__ = [
+    "BUNDLE_NAME",
+    "CHECKPOINT_NAME",
+    "Provenance",
+    "TrainingSet",
+    "preprocessing_of",
+    "train",
+    "training_set",
+]
 
 CHECKPOINT_NAME = "checkpoint.pt"
 BUNDLE_NAME = "bundle"
@@ -36,43 +49,6 @@ BUNDLE_NAME = "bundle"
 _LEAST_STEPS = 20
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """What is learnt from.
-
-    Attributes
-    ----------
-    names : tuple of str
-        Registered names of the data sets.
-    schema : LabelSchema
-        Which all of them share.
-    entries : tuple of Entry
-        Their scans.
-    licences : tuple of str
-        Of the data sets, in the order of their names.
-    """
-
-    names: tuple[str, ...]
-    schema: LabelSchema
-    entries: tuple[Entry, ...]
-    licences: tuple[str, ...]
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the domains, in the order of the entries."""
-        return tuple(dict.fromkeys(entry.domain for entry in self.entries))
-
-    def without(self, domain: str) -> TrainingSet:
-        """All but one domain, and all but the people who were scanned there."""
-        people = {entry.subject for entry in self.entries if entry.domain == domain}
-        kept = tuple(
-            entry
-            for entry in self.entries
-            if entry.domain != domain and entry.subject not in people
-        )
-        return TrainingSet(self.names, self.schema, kept, self.licences)
 
 
 @dataclass(frozen=True)
@@ -96,41 +72,12 @@ class Provenance:
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
 
-def training_set(
-    names: Sequence[str], *, root: Path | None = None, download: bool = False
-) -> TrainingSet:
-    """The scans of some data sets that segment the same structures.
-
-    Raises
-    ------
-    DatasetError
-        If a data set is unknown or not there.
-    TrainingError
-        If their structures differ.
-    """
-    sets = [load(name, root=root, download=download) for name in names]
-    if not sets:
-        raise TrainingError("There is no data set to learn from.", remedy="Name one.")
-    for other in sets[1:]:
-        if other.schema != sets[0].schema:
-            raise TrainingError(
-                f"The data sets {sets[0].info.name} and {other.info.name} label "
-                "different structures.",
-                remedy="Train one model for each.",
-            )
-    return TrainingSet(
-        names=tuple(names),
-        schema=sets[0].schema,
-        entries=tuple(entry for data in sets for entry in data.entries),
-        licences=tuple(DATASETS[name].licence for name in names),
-    )
-
-
 def train(
     config: TrainConfig,
     data: TrainingSet,
     out: Path,
     *,
+    validation: Sequence[Entry] | None = None,
     start_from: Path | None = None,
     provenance: Provenance | None = None,
     on_step: OnStep | None = None,
@@ -139,12 +86,19 @@ def train(
 ) -> Path | None:
     """Train a model, or go on with its training.
 
+    Every ``config.validate_every`` steps, and after the last, the scans for validation
+    are segmented, and the weights with the highest mean Dice over scans and structures
+    become the bundle's. Without, these are the last weights.
+
     Parameters
     ----------
     config : TrainConfig
     data : TrainingSet
     out : Path
         Folder for the checkpoint and, once trained, the bundle.
+    validation : sequence of Entry, optional
+        Labelled scans of people who are not in `data`; needed, and only used, where
+        ``config.validate_every`` is not 0.
     start_from : Path, optional
         A bundle of the same network and structures whose weights are the first ones.
     provenance : Provenance, optional
@@ -161,6 +115,8 @@ def train(
 
     Raises
     ------
+    MethodError
+        If the method or a setting of it is unknown, or it needs more domains.
     TrainingError, DeviceError, ScanError, LabelsError, BundleError
         As the parts raise them.
     """
@@ -169,21 +125,11 @@ def train(
     fabric = make_fabric(config.device, config.precision, config.threads)
     tell("Preparing the scans")
     store = _fill_store(config, data, fabric, out)
-    sampler = EpisodeSampler(
-        store,
-        EpisodeShape(
-            config.batch_per_domain,
-            config.unlabelled_per_domain,
-            config.patch_px,
-            config.domains_per_step,
-            config.foreground_share,
-        ),
-        config.seed,
-    )
+    sampler = _sampler(config, store)
+    start = _start(config, data, sampler.domains, start_from)
+    selection = _selection(config, data, validation, fabric)
     checkpoint = out / CHECKPOINT_NAME
-    network = _network(config, data.schema)
-    start = _Start(network, start_from, _parent(start_from, network, data.schema))
-    steps = _steps(config, start, sampler, fabric, checkpoint)
+    steps = _steps(config, start, sampler, fabric, checkpoint, selection)
     method = _method(config, start, fabric, steps)
     tell("Training")
     result = fit(
@@ -194,19 +140,39 @@ def train(
         on_step=on_step,
         should_stop=should_stop,
         checkpoint_path=checkpoint,
+        selection=selection,
     )
     write_json(out / "training.json", {"steps": result.steps, "seconds": result.seconds})
     if result.stopped:
         return None
-    info = _describe(config, data, start, result, provenance or Provenance())
-    write_bundle(out / BUNDLE_NAME, info, method.deployable().state_dict(), half=True)
+    net = method.deployable()
+    if selection is not None:
+        net.load_state_dict(selection.weights)
+    info = _describe(config, data, start, result, provenance or Provenance()).model_copy(
+        update={"style_bank": measure_style_bank(net, store) if has_styles(net) else None}
+    )
+    if selection is not None:
+        info.training["selection"] = selection.record()
+    write_bundle(out / BUNDLE_NAME, info, net.state_dict(), half=True)
     return out / BUNDLE_NAME
 
 
 def preprocessing_of(config: TrainConfig) -> Preprocessing:
-    """What is done to a scan before a network of this training sees it."""
+    """What is done to a scan before a network of this training sees it.
+
+    Raises
+    ------
+    TrainingError
+        If a pixel's size is given both in millimetres and in pixels.
+    """
+    if config.spacing_mm is not None and config.pixel_scale != 1:
+        raise TrainingError(
+            "The size of a pixel is given both in millimetres and in pixels of the scan.",
+            remedy="Set spacing_mm to none, or leave out pixel_scale.",
+        )
     return Preprocessing(
         spacing_mm=config.spacing_mm,
+        pixel_scale=config.pixel_scale,
         normalisation=config.normalisation,
         largest_component=config.largest_component,
     )
@@ -229,23 +195,76 @@ def _fill_store(
     )
 
 
-def _network(config: TrainConfig, schema: LabelSchema) -> dict[str, int | float | str | bool]:
-    return {
-        "kind": "unet",
-        "in_channels": 1,
-        "n_classes": schema.n_classes,
-        "width": config.width,
-        "depth": config.depth,
-    }
+def _sampler(config: TrainConfig, store: SliceStore) -> EpisodeSampler:
+    shape = EpisodeShape(
+        config.batch_per_domain,
+        config.unlabelled_per_domain,
+        config.patch_px,
+        config.domains_per_step,
+        config.foreground_share,
+    )
+    return EpisodeSampler(store, shape, config.seed)
+
+
+def _selection(
+    config: TrainConfig,
+    data: TrainingSet,
+    validation: Sequence[Entry] | None,
+    fabric: Fabric,
+) -> Selection | None:
+    if not config.validate_every:
+        return None
+    if not validation:
+        raise TrainingError(
+            "The weights are to be selected, but there are no scans to select them by.",
+            remedy="Name people for validation, or set validate_every to 0.",
+        )
+    learnt = {(entry.domain, entry.subject) for entry in data.entries}
+    shared = sorted({(entry.domain, entry.subject) for entry in validation} & learnt)
+    if shared:
+        raise TrainingError(
+            f"{'/'.join(shared[0])} is both learnt from and kept for validation"
+            f"{f', and so are {len(shared) - 1} others' if shared[1:] else ''}.",
+            remedy="Take the people for validation out of the training.",
+        )
+    scans = prepare_scans(validation, preprocessing_of(config), fabric.device)
+    return Selection(scans, config.validate_every)
 
 
 @dataclass(frozen=True)
 class _Start:
-    """The network, and the bundle that it starts from, if any."""
+    """The network, the domains in order, and the bundle that it starts from, if any."""
 
     network: dict[str, int | float | str | bool]
+    domains: tuple[str, ...]
     folder: Path | None
     parent: BundleInfo | None
+
+
+def _start(
+    config: TrainConfig, data: TrainingSet, domains: tuple[str, ...], folder: Path | None
+) -> _Start:
+    _refuse_too_few(config, domains)
+    network = registry.network(
+        config.method,
+        config.method_options(),
+        data.schema.n_classes,
+        config.width,
+        config.depth,
+        len(domains),
+        config.size,
+    )
+    return _Start(network, domains, folder, _parent(folder, network, data.schema))
+
+
+def _refuse_too_few(config: TrainConfig, domains: tuple[str, ...]) -> None:
+    needed = registry.resolve(config.method, config.size)[0].needs_domains
+    if len(domains) < needed:
+        raise MethodError(
+            f"The method {config.method!r} learns from at least {needed} domains, and here "
+            f"{'is' if len(domains) == 1 else 'are'} {len(domains)}: {', '.join(domains)}.",
+            remedy="Add a data set with other centres, or choose the method deepall.",
+        )
 
 
 def _parent(
@@ -257,7 +276,8 @@ def _parent(
     if parent.network != network or parent.labels != schema:
         raise TrainingError(
             "The bundle to start from has another network or segments other structures.",
-            remedy=f"Its network is {parent.network}; set width and depth to the same.",
+            remedy=f"Its network is {parent.network}; choose method, width and depth "
+            "for the same.",
             path=folder,
         )
     return parent
@@ -270,8 +290,8 @@ def _method(config: TrainConfig, start: _Start, fabric: Fabric, steps: int) -> M
         net = build(start.network)
         if start.folder is not None and start.parent is not None:
             read_into(net, start.folder, start.parent)
-        options = {"learning_rate": config.learning_rate, "augment": config.augment}
-        return registry.create(config.method, net, fabric, options, steps)
+        options = config.method_options()
+        return registry.create(config.method, net, fabric, options, steps, config.size)
 
 
 def _steps(
@@ -280,6 +300,7 @@ def _steps(
     sampler: EpisodeSampler,
     fabric: Fabric,
     checkpoint: Path,
+    selection: Selection | None,
 ) -> int:
     """As many steps as were asked for, as a checkpoint says, or as the time allows."""
     if config.minutes is None:
@@ -287,7 +308,10 @@ def _steps(
     progress = read_progress(checkpoint)
     if progress is not None:
         return progress.total_steps
-    step_s = measure_step_s(_method(config, start, fabric, _LEAST_STEPS), sampler, fabric)
+    method = _method(config, start, fabric, _LEAST_STEPS)
+    step_s = measure_step_s(method, sampler, fabric)
+    if selection is not None:
+        step_s += selection.measure_look_s(method) / config.validate_every
     _log.info("A step takes %.2f s.", step_s)
     return max(_LEAST_STEPS, int(60 * config.minutes / step_s))
 
@@ -302,11 +326,11 @@ def _describe(
     scans = Counter(entry.domain for entry in data.entries if entry.labelled)
     return BundleInfo(
         name=provenance.name,
-        method=config.method,
+        method=registry.method_name(config.method),
         network=start.network,
         preprocessing=preprocessing_of(config),
         labels=data.schema,
-        domains=_domains(start.parent, data),
+        domains=_domains(start),
         parent_id=None if start.parent is None else start.parent.bundle_id,
         training={
             "command": provenance.command,
@@ -320,16 +344,17 @@ def _describe(
         },
         metrics=dict(provenance.metrics),
         licence=provenance.licence,
-        card=provenance.card or _card(data, provenance),
+        card=provenance.card or _card(data, len(start.domains), provenance),
         dgseg_version=dgseg.__version__,
     )
 
 
-def _domains(parent: BundleInfo | None, data: TrainingSet) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*(parent.domains if parent else ()), *data.domains)))
+def _domains(start: _Start) -> tuple[str, ...]:
+    before = start.parent.domains if start.parent else ()
+    return tuple(dict.fromkeys((*before, *start.domains)))
 
 
-def _card(data: TrainingSet, provenance: Provenance) -> str:
+def _card(data: TrainingSet, n_domains: int, provenance: Provenance) -> str:
     structures = ", ".join(data.schema.names)
     sets = ", ".join(
         f"{name} ({licence})" for name, licence in zip(data.names, data.licences, strict=True)
@@ -337,6 +362,6 @@ def _card(data: TrainingSet, provenance: Provenance) -> str:
     command = f"\nTrained with:\n\n    {provenance.command}\n" if provenance.command else ""
     return (
         f"# {provenance.name}\n\nSegments {structures}.\n\n"
-        f"Learnt from {sets}: {len(data.domains)} domains.\n{command}\n"
+        f"Learnt from {sets}: {n_domains} domains.\n{command}\n"
         "For research only: not a medical device.\n"
     )

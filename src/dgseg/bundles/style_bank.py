@@ -1,0 +1,73 @@
+"""How each domain looks to a model that tells style from anatomy: part of a bundle."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Vector = Annotated[tuple[_Number, ...], Field(min_length=1, max_length=4096)]
+_Matrix = tuple[tuple[_Number, ...], ...]
+
+
+class DomainStyle(BaseModel):
+    """Where the codes of one domain's slices lie, as two normal distributions.
+
+    Attributes
+    ----------
+    n_slices : int
+        Slices that were measured.
+    style_mean : tuple of float
+        Of the style codes.
+    style_covariance : tuple of tuple of float
+        Square, of the same dimension.
+    domain_mean, domain_covariance
+        The same of the domain codes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_slices: Annotated[int, Field(ge=1)]
+    style_mean: _Vector
+    style_covariance: _Matrix
+    domain_mean: _Vector
+    domain_covariance: _Matrix
+
+    @model_validator(mode="after")
+    def _covariances(self) -> Self:
+        for name, mean, matrix in (
+            ("style_covariance", self.style_mean, self.style_covariance),
+            ("domain_covariance", self.domain_mean, self.domain_covariance),
+        ):
+            if len(matrix) != len(mean) or any(len(row) != len(mean) for row in matrix):
+                raise ValueError(f"{name} must be {len(mean)} x {len(mean)}")
+            if matrix != tuple(zip(*matrix, strict=True)):
+                raise ValueError(f"{name} must be symmetric")
+            if any(row[i] < 0 for i, row in enumerate(matrix)):
+                raise ValueError(f"{name} has a negative variance")
+        return self
+
+
+class StyleBank(BaseModel):
+    """The style of every domain that a model was trained on.
+
+    It holds means and covariances over many slices, so that a model can be told to
+    see a scan as another centre would have made it, without any scan of that centre.
+
+    Attributes
+    ----------
+    domains : dict of str to DomainStyle
+        By the name of the domain; all of the same dimensions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    domains: Annotated[dict[str, DomainStyle], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _alike(self) -> Self:
+        sizes = {(len(d.style_mean), len(d.domain_mean)) for d in self.domains.values()}
+        if len(sizes) > 1:
+            raise ValueError("the codes of all domains must have the same dimensions")
+        return self
