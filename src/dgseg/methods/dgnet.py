@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -124,7 +124,7 @@ class DGNet(Disentangling):
             gradient = gradients.get(name)
             if gradient is not None and self._fabric.world_size > 1:
                 # Fabric averages over processes in a backward pass, which there was none of.
-                gradient = self._fabric.all_reduce(gradient, reduce_op="mean")
+                gradient = cast("Tensor", self._fabric.all_reduce(gradient, reduce_op="mean"))
             parameter.grad = gradient
         if self.config.clip_value:
             found = [p.grad for p in self.net.parameters() if p.grad is not None]

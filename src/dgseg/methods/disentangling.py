@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -200,7 +200,7 @@ class Disentangling(OneNetwork):
         return total, found
 
     def _dependence(self, seen: Seen) -> Tensor:
-        bandwidth = self.config.hsic_bandwidth or "median"
+        bandwidth: float | Literal["median"] = self.config.hsic_bandwidth or "median"
         return hsic(seen.style, seen.domain, estimator=self.config.hsic, bandwidth=bandwidth)
 
     def _task(self, logits: Tensor, view: View) -> Tensor:
