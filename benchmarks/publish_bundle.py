@@ -1,6 +1,6 @@
 """Put the trained model into the package: with its card, and the scores of its evaluation.
 
-    dgseg benchmark --data spinal-gm synthetic-cord ... --out LOSO
+    dgseg leave-one-out --data spinal-gm synthetic-cord ... --out LOSO
     dgseg train --data spinal-gm synthetic-cord ... --out FINAL --name spinal-gm
     python benchmarks/publish_bundle.py --bundle FINAL/bundle --loso LOSO
 

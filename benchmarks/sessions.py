@@ -1,6 +1,6 @@
 """Play the whole session at each real centre, with a model that has never seen it.
 
-    dgseg benchmark --data spinal-gm synthetic-cord ... --out LOSO
+    dgseg leave-one-out --data spinal-gm synthetic-cord ... --out LOSO
     python -m benchmarks.sessions --loso LOSO --out SESSIONS
 
 Each session is the demo's: a real napari window, real mouse and key events, evenly
@@ -73,7 +73,7 @@ def table(results: dict[str, dict]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sessions", description=__doc__)
-    parser.add_argument("--loso", type=Path, required=True, help="folder of dgseg benchmark")
+    parser.add_argument("--loso", type=Path, required=True, help="folder of dgseg leave-one-out")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="spinal-gm")
     parser.add_argument("--corrections", type=int, default=3)

@@ -19,6 +19,7 @@ from dgseg.cli.adapt import Adapt
 from dgseg.cli.benchmark import Benchmark
 from dgseg.cli.demo import Demo
 from dgseg.cli.evaluate import Evaluate
+from dgseg.cli.leave_one_out import LeaveOneOut
 from dgseg.cli.predict import Predict
 from dgseg.cli.train import Train
 from dgseg.errors import DgsegError
@@ -28,6 +29,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Adapt, tyro.conf.subcommand("adapt")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[LeaveOneOut, tyro.conf.subcommand("leave-one-out")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )

@@ -17,7 +17,7 @@ from dgseg.scans.sources import discover, read
 from dgseg.scans.synthetic.site import make_site, write_site
 from dgseg.site.workspace import Workspace
 
-COMMANDS = ("predict", "train", "adapt", "evaluate", "benchmark", "demo")
+COMMANDS = ("predict", "train", "adapt", "evaluate", "leave-one-out", "benchmark", "demo")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,336 @@
+"""One cell of a benchmark: a training without the target, and its score there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from dgseg.bundles.bundle import read_info
+from dgseg.datasets.registry import DATASETS, Entry
+from dgseg.errors import TrainingError
+from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
+from dgseg.evaluation.benchmark.scores import score_subject_scans
+from dgseg.evaluation.benchmark.splits import Split, saved_split
+from dgseg.files import write_json
+from dgseg.inference.segmenter import Segmenter
+from dgseg.methods import registry
+from dgseg.training.config import TrainConfig
+from dgseg.training.loop import OnStep, ShouldStop
+from dgseg.training.train import BUNDLE_NAME, Provenance, TrainingSet, train, training_set
+
+SCORES_NAME = "scores.json"
+FAILED_NAME = "failed.json"
+
+_FORMAT = 1
+_SETTINGS_NAME = "cell.json"
+_KEPT = {BUNDLE_NAME, SCORES_NAME, _SETTINGS_NAME, "training.json"}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """How a cell ended.
+
+    Attributes
+    ----------
+    cell : Cell
+    status : {'finished', 'kept', 'stopped', 'busy', 'failed'}
+        Trained and scored now; so before; asked to stop; in the hands of another
+        program; failed.
+    seconds : float
+        Spent on it now.
+    problem : str
+        Why it failed; empty where it did not.
+    """
+
+    cell: Cell
+    status: Literal["finished", "kept", "stopped", "busy", "failed"]
+    seconds: float = 0.0
+    problem: str = ""
+
+
+def folder_of(out: Path, cell: Cell) -> Path:
+    """Where everything of a cell is."""
+    return out / "cells" / cell.name
+
+
+def split_of(cell: Cell, plan: BenchmarkPlan, out: Path, data: TrainingSet) -> Split:
+    """The people of a cell: as saved in `out`, or drawn and saved there.
+
+    Raises
+    ------
+    DatasetError
+        See `dgseg.evaluation.benchmark.splits.saved_split`.
+    """
+    return saved_split(
+        out / "splits",
+        data.entries,
+        cell.data,
+        cell.target,
+        cell.fraction,
+        cell.seed,
+        plan.n_validation,
+    )
+
+
+def config_of(cell: Cell, plan: BenchmarkPlan, n_sources: int) -> TrainConfig:
+    """The training of a cell.
+
+    Parameters
+    ----------
+    cell : Cell
+    plan : BenchmarkPlan
+    n_sources : int
+        How many domains it learns from.
+
+    Raises
+    ------
+    MethodError
+        If the method is unknown.
+    TrainingError
+        If the images of a step cannot be shared out evenly.
+    """
+    row = plan.row_of(cell)
+    kind, _ = registry.resolve(row.method, plan.config.size)
+    halves = row.unlabelled and getattr(kind, "semi_supervised", False)
+    share = 2 * n_sources if halves else n_sources
+    n = plan.images_per_step // share
+    if plan.images_per_step % share:
+        raise TrainingError(
+            f"{plan.images_per_step} images a step cannot be shared out evenly among "
+            f"{n_sources} domains{', half of them labelled' * halves}.",
+            remedy=f"Choose a multiple of {2 * n_sources} images a step.",
+        )
+    return replace(
+        plan.config,
+        method=row.method,
+        options=dict(row.options),
+        augment=row.augment or plan.config.augment,
+        batch_per_domain=n,
+        unlabelled_per_domain=n if halves else 0,
+        domains_per_step=None,
+        seed=cell.seed,
+        validate_every=plan.config.validate_every if plan.n_validation else 0,
+    )
+
+
+def settings_of(
+    cell: Cell, plan: BenchmarkPlan, split: Split, n_classes: int
+) -> tuple[TrainConfig, dict[str, Any]]:
+    """The training of a cell, and all that its result depends on, as JSON.
+
+    The settings of the method's preset are spelt out, so that one that was changed in
+    the meantime is not taken for the one that was trained.
+
+    Raises
+    ------
+    MethodError, TrainingError
+        See `config_of`; also if the method does not take one of its options.
+    """
+    config = config_of(cell, plan, len(split.source_domains))
+    # How the work is spread over a machine changes no result worth the name.
+    settings = {
+        key: value
+        for key, value in asdict(config).items()
+        if key not in {"threads", "checkpoint_every_s", "memory_limit_gb"}
+    }
+    _, preset = registry.resolve(config.method, config.size)
+    network = registry.network(
+        config.method,
+        config.method_options(),
+        n_classes,
+        config.width,
+        config.depth,
+        len(split.source_domains),
+        config.size,
+    )
+    content = {
+        "format": _FORMAT,
+        "cell": asdict(cell),
+        "label": plan.row_of(cell).label,
+        "config": settings,
+        "preset": asdict(preset),
+        "network": network,
+        "split": asdict(split),
+    }
+    # Once through JSON: tuples become lists, as they are when read again.
+    return config, json.loads(json.dumps(content))
+
+
+def check_claim(folder: Path, settings: dict[str, Any]) -> bool:
+    """Whether a cell's folder was begun; refuse one that was begun with other settings.
+
+    Raises
+    ------
+    TrainingError
+        If its settings are others, with the names of what differs.
+    """
+    path = folder / _SETTINGS_NAME
+    if not path.exists():
+        return False
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        found = {}
+    if not isinstance(found, dict) or _fingerprint(found) != _fingerprint(settings):
+        differing = ", ".join(_differences(found, settings)) or "all of them"
+        raise TrainingError(
+            f"A cell was begun with other settings than now ({differing}).",
+            remedy="Choose another folder, go back to those settings, or delete the cell's "
+            "folder.",
+            path=folder,
+        )
+    return True
+
+
+def run_cell(
+    cell: Cell,
+    plan: BenchmarkPlan,
+    out: Path,
+    *,
+    on_step: OnStep | None = None,
+    should_stop: ShouldStop | None = None,
+    data: TrainingSet | None = None,
+) -> CellResult:
+    """Train a cell, or go on with its training, and score it; never twice.
+
+    Only people of the source domains are learnt from and choose the checkpoint. The
+    labels of the target are read once the bundle is written.
+
+    Parameters
+    ----------
+    cell : Cell
+    plan : BenchmarkPlan
+    out : Path
+        Folder of the benchmark. The cell's own below it keeps the bundle, the settings
+        and `SCORES_NAME`, which is written last.
+    on_step, should_stop : callable, optional
+        As in `dgseg.training.loop.fit`.
+    data : TrainingSet, optional
+        What ``plan.data`` names, if it was loaded before.
+
+    Raises
+    ------
+    DgsegError
+        If the folder was begun with other settings, and as `train` and the scoring raise.
+    """
+    began = time.monotonic()
+    data = data or training_set((plan.data,), root=plan.data_root)
+    split = split_of(cell, plan, out, data)
+    config, settings = settings_of(cell, plan, split, data.schema.n_classes)
+    folder = folder_of(out, cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            if not check_claim(folder, settings):
+                write_json(folder / _SETTINGS_NAME, settings)
+            if (folder / SCORES_NAME).exists():
+                return CellResult(cell, "kept")
+            bundle = _train(config, data, split, folder, on_step, should_stop)
+            if bundle is None:
+                return CellResult(cell, "stopped", time.monotonic() - began)
+            _score(cell, plan, config, data, split, folder)
+            _tidy(folder)
+    except Timeout:
+        return CellResult(cell, "busy")
+    _log.info("Finished the cell %s.", cell.name)
+    return CellResult(cell, "finished", time.monotonic() - began)
+
+
+def _train(
+    config: TrainConfig,
+    data: TrainingSet,
+    split: Split,
+    folder: Path,
+    on_step: OnStep | None,
+    should_stop: ShouldStop | None,
+) -> Path | None:
+    learnt = data.of_subjects({*split.labelled, *split.unlabelled})
+    return train(
+        config,
+        learnt.labelled_only(set(split.labelled)),
+        folder,
+        validation=_labelled(data, split.validation) or None,
+        provenance=Provenance(name=f"without {split.target}"),
+        on_step=on_step,
+        should_stop=should_stop,
+    )
+
+
+def _labelled(data: TrainingSet, people: tuple[tuple[str, str], ...]) -> list[Entry]:
+    chosen = set(people)
+    return [
+        entry
+        for entry in data.entries
+        if entry.labelled and (entry.domain, entry.subject) in chosen
+    ]
+
+
+def _score(
+    cell: Cell,
+    plan: BenchmarkPlan,
+    config: TrainConfig,
+    data: TrainingSet,
+    split: Split,
+    folder: Path,
+) -> None:
+    segmenter = Segmenter(folder / BUNDLE_NAME, config.device, config.precision)
+    spacing_known = DATASETS[plan.data].spacing_known
+    subjects = score_subject_scans(
+        segmenter, _labelled(data, split.test), pixel=not spacing_known
+    )
+    trained = read_info(folder / BUNDLE_NAME).training
+    labels = data.schema.labels
+    write_json(
+        folder / SCORES_NAME,
+        {
+            "format": _FORMAT,
+            "cell": asdict(cell),
+            "label": plan.row_of(cell).label,
+            "schema": [label.short_name for label in labels],
+            "spacing_known": spacing_known,
+            "subjects": subjects,
+            "selection": trained.get("selection"),
+            "steps": trained["steps"],
+            "seconds": trained["seconds"],
+            "images_seen": trained["steps"] * plan.images_per_step,
+            "distance_correlation": None,
+        },
+    )
+
+
+def _tidy(folder: Path) -> None:
+    """Delete what served the training alone, and notes of earlier failures."""
+    for path in folder.iterdir():
+        if path.name in _KEPT or path.name == ".lock":
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _fingerprint(settings: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of what is not the same in two settings, by their last part."""
+    names = []
+    for part in ("config", "preset", "network"):
+        first, second = one.get(part) or {}, other.get(part) or {}
+        names += [
+            key for key in {**first, **second} if first.get(key, ...) != second.get(key, ...)
+        ]
+    if one.get("split") != other.get("split"):
+        names.append("split")
+    return list(dict.fromkeys(names))

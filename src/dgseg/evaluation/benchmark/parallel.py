@@ -1,0 +1,107 @@
+"""Several cells at a time, each in a process of its own, through ``dask.distributed``."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dask
+from distributed import Client, LocalCluster, as_completed, get_worker
+
+from dgseg.evaluation.benchmark.cells import CellResult
+from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
+from dgseg.evaluation.benchmark.runner import attempt, failed
+
+_TOPIC = "dgseg-benchmark"
+
+
+def run_parallel(
+    cells: Sequence[Cell],
+    plan: BenchmarkPlan,
+    out: Path,
+    workers: int,
+    scheduler: str | None,
+    say: Callable[[str], None],
+) -> Iterator[CellResult]:
+    """Run cells on processes of this machine, or on those of a scheduler.
+
+    Processes on this machine talk to each other on its loopback address alone, and each
+    works on one cell at a time. One that dies (for want of memory) is replaced.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        In the order in which they shall begin.
+    plan, out, say
+        As in `dgseg.evaluation.benchmark.runner.run`.
+    workers : int
+        Processes.
+    scheduler : str or None
+        Address of a running scheduler, which then has the say about processes.
+
+    Yields
+    ------
+    CellResult
+        In the order in which they end.
+    """
+    with _client(workers, scheduler) as client:
+        client.subscribe_topic(_TOPIC, lambda event: say(event[1]))
+        futures = {
+            client.submit(
+                _attempt,
+                cell,
+                plan,
+                out.resolve(),
+                key=f"{cell.name}-{id(plan)}",
+                priority=-number,
+                pure=False,
+            ): cell
+            for number, cell in enumerate(cells)
+        }
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is None:
+                yield future.result()
+            else:  # its process died, again and again
+                yield failed(futures[future], out, error)
+
+
+def _attempt(cell: Cell, plan: BenchmarkPlan, out: Path) -> CellResult:
+    """As `attempt`, in a worker; what it says goes to the client."""
+    return attempt(cell, plan, out, partial(get_worker().log_event, _TOPIC))
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
+    if scheduler is not None:
+        with Client(scheduler) as client:
+            yield client
+        return
+    settings: dict[str, Any] = {
+        "distributed.worker.daemon": True,
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.worker.profile.enabled": False,
+    }
+    # Workers that are told to stop while they train say a lot that helps nobody.
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with (
+        tempfile.TemporaryDirectory(prefix="dgseg-") as scratch,
+        dask.config.set(settings),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            memory_limit=0,
+            local_directory=scratch,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client

@@ -1,0 +1,164 @@
+"""All cells of a plan, in this process or several at a time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dgseg.errors import DgsegError
+from dgseg.evaluation.benchmark.cells import (
+    FAILED_NAME,
+    CellResult,
+    check_claim,
+    folder_of,
+    run_cell,
+    settings_of,
+    split_of,
+)
+from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
+from dgseg.files import write_json
+from dgseg.training.train import TrainingSet, training_set
+
+Say = Callable[[str], None]
+
+_REPORT_S = 30.0
+"""Seconds between two lines about the same cell."""
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    plan: BenchmarkPlan,
+    out: Path,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    scheduler: str | None = None,
+    say: Say = _log.info,
+) -> tuple[CellResult, ...]:
+    """Run all cells that are not finished yet.
+
+    A cell that fails is reported, noted in its folder, and tried again by the next run;
+    the others go on. Nothing is trained before all settings have been checked.
+
+    Parameters
+    ----------
+    plan : BenchmarkPlan
+    out : Path
+        Folder of splits and cells.
+    workers : int
+        Processes on this machine that each work on one cell.
+    threads : int, optional
+        Of the CPU, for each cell; None for PyTorch's choice.
+    scheduler : str, optional
+        Address of a running scheduler of ``dask.distributed`` instead, whose workers see
+        the same files.
+    say : callable
+        Given a line of text where something begins, goes on or ends.
+
+    Returns
+    -------
+    tuple of CellResult
+        In the order of the plan.
+
+    Raises
+    ------
+    DgsegError
+        If the data set, a method, an option or a split is not as it should be, or a
+        cell was begun with other settings.
+    """
+    plan = replace(plan, config=replace(plan.config, threads=threads))
+    data = training_set((plan.data,), root=plan.data_root)
+    cells = plan.cells(data.domains)
+    for cell in cells:
+        split = split_of(cell, plan, out, data)
+        _, settings = settings_of(cell, plan, split, data.schema.n_classes)
+        check_claim(folder_of(out, cell), settings)
+    say(f"{len(cells)} cells")
+    if workers > 1 or scheduler is not None:
+        from dgseg.evaluation.benchmark.parallel import run_parallel
+
+        results = run_parallel(cells, plan, out, workers, scheduler, say)
+    else:
+        results = _run_here(cells, plan, out, data, say)
+    ended = {}
+    for number, result in enumerate(results, start=1):
+        ended[result.cell] = result
+        say(f"[{number}/{len(cells)}] {_sentence(result)}")
+    return tuple(ended[cell] for cell in cells)
+
+
+def attempt(
+    cell: Cell, plan: BenchmarkPlan, out: Path, say: Say, data: TrainingSet | None = None
+) -> CellResult:
+    """Run one cell; where it fails, say so in its folder instead of raising."""
+    progress = Progress(cell, say)
+    try:
+        return run_cell(cell, plan, out, on_step=progress.report, data=data)
+    except DgsegError as error:
+        return failed(cell, out, error)
+    except Exception as error:  # noqa: BLE001
+        # Hours of other cells must not be lost to what went wrong in this one.
+        _log.exception("The cell %s failed.", cell.name)
+        return failed(cell, out, error)
+
+
+def failed(cell: Cell, out: Path, error: BaseException) -> CellResult:
+    """Note in the folder of a cell that it failed, and why."""
+    if isinstance(error, DgsegError):
+        problem = error.public_message
+    else:
+        problem = f"{type(error).__name__}: {error}"
+    folder = folder_of(out, cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FAILED_NAME, {"kind": type(error).__name__, "problem": problem})
+    return CellResult(cell, "failed", problem=problem)
+
+
+@dataclass
+class Progress:
+    """Says now and then how far a training is, and how long it will take."""
+
+    cell: Cell
+    say: Say
+    every_s: float = _REPORT_S
+    _first: tuple[float, int] | None = field(default=None, init=False)
+    _said: float = field(default=0.0, init=False)
+
+    def report(self, step: int, total: int, losses: dict[str, float]) -> None:
+        """As `dgseg.training.loop.OnStep`."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = (now, step)
+            self._said = now
+            return
+        if now - self._said < self.every_s:
+            return
+        self._said = now
+        began, first = self._first
+        left_s = (now - began) / max(step - first, 1) * (total - step)
+        loss = f", loss {losses['loss']:.3f}" if "loss" in losses else ""
+        self.say(
+            f"{self.cell.name}: step {step} of {total}{loss}, about {left_s / 60:.0f} min left"
+        )
+
+
+def _run_here(
+    cells: tuple[Cell, ...], plan: BenchmarkPlan, out: Path, data: TrainingSet, say: Say
+) -> Iterator[CellResult]:
+    for cell in cells:
+        yield attempt(cell, plan, out, say, data)
+
+
+def _sentence(result: CellResult) -> str:
+    words = {
+        "finished": f"finished in {result.seconds / 60:.1f} min",
+        "kept": "was finished before",
+        "stopped": "stopped",
+        "busy": "is in the hands of another program",
+        "failed": f"failed: {result.problem}",
+    }
+    return f"{result.cell.name} {words[result.status]}"
