@@ -1,0 +1,369 @@
+"""The scores of finished cells, read from their files and brought together."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgseg.errors import TrainingError
+
+if TYPE_CHECKING:
+    from dgseg.evaluation.benchmark.plan import Cell
+
+FORMAT = 1
+
+MEASURES = ("dice", "dice_2d", "hd95", "assd", "iou", "precision", "recall", "specificity")
+
+# The order of a table: plain learning first, the models that the project is about last.
+_ORDER = (
+    "deepall",
+    "mean-teacher",
+    "mldg",
+    "lddg",
+    "sdnet",
+    "dgnet-official",
+    "dgnet-paper",
+    "dgnet-plus",
+)
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One line of the tables: a method in one variant.
+
+    Attributes
+    ----------
+    method, variant : str
+    label : str
+        Its name for people.
+    """
+
+    method: str
+    variant: str
+    label: str
+
+
+@dataclass(frozen=True, eq=False)
+class CellScores:
+    """What one finished cell has written down.
+
+    Attributes
+    ----------
+    data, target : str
+    fraction : float
+        Share of the people whose labels were used.
+    row : TableRow
+    seed : int
+    schema : tuple of str
+        Short names of the structures.
+    spacing_known : bool
+        Whether distances are millimetres; else pixels.
+    scans : tuple of mapping
+        One for each scan of the target: ``subject``, ``scan_id``, ``n_slices``, and
+        for each of `MEASURES` the value by structure (``dice_2d`` by structure and
+        ``pooled``).
+    selection : mapping or None
+        ``step`` and ``score`` of the weights that were taken.
+    steps, images_seen : int
+    seconds : float
+        Of the training.
+    distance_correlation : mapping or None
+        ``style``, ``domain`` and ``both``, where the method has them.
+    """
+
+    data: str
+    target: str
+    fraction: float
+    row: TableRow
+    seed: int
+    schema: tuple[str, ...]
+    spacing_known: bool
+    scans: tuple[Mapping[str, Any], ...]
+    selection: Mapping[str, Any] | None
+    steps: int
+    seconds: float
+    images_seen: int
+    distance_correlation: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """All cells of one data set at one fraction of labels: one table.
+
+    Attributes
+    ----------
+    data : str
+    fraction : float
+    schema : tuple of str
+    spacing_known : bool
+    targets : tuple of str
+        All that any cell of the data set has.
+    rows : tuple of TableRow
+    cells : mapping of (TableRow, str) to tuple of CellScores
+        By row and target: one cell for each seed, those that are finished.
+    missing : tuple of (TableRow, str, int)
+        Row, target and seed that are not finished.
+    """
+
+    data: str
+    fraction: float
+    schema: tuple[str, ...]
+    spacing_known: bool
+    targets: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+    cells: Mapping[tuple[TableRow, str], tuple[CellScores, ...]]
+    missing: tuple[tuple[TableRow, str, int], ...]
+
+    def of(self, row: TableRow, target: str) -> tuple[CellScores, ...]:
+        """The finished cells of a row at a target, one for each seed."""
+        return self.cells.get((row, target), ())
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Mean and spread of one measure.
+
+    Attributes
+    ----------
+    mean : float
+    sd : float or None
+        Over people; None for one person.
+    sd_seeds : float or None
+        Of the means of several seeds; None for one.
+    n_subjects : int
+    seeds : tuple of int
+    """
+
+    mean: float
+    sd: float | None
+    sd_seeds: float | None
+    n_subjects: int
+    seeds: tuple[int, ...]
+
+
+def read_cells(out: Path) -> tuple[CellScores, ...]:
+    """All finished cells of a benchmark.
+
+    Parameters
+    ----------
+    out : Path
+        Holds ``cells/*/scores.json``.
+
+    Raises
+    ------
+    TrainingError
+        If there is none, or one cannot be read.
+    """
+    cells = tuple(_read(path) for path in sorted(out.glob("cells/*/scores.json")))
+    if not cells:
+        raise TrainingError(
+            "No cell of the benchmark is finished here.",
+            remedy="Run the benchmark, or name the folder that it writes to.",
+            path=out,
+        )
+    return cells
+
+
+def group_cells(cells: Sequence[CellScores], planned: Sequence[Cell] = ()) -> tuple[Group, ...]:
+    """Cells by data set and fraction of labels, in that order.
+
+    Parameters
+    ----------
+    cells : sequence of CellScores
+        Finished; at least one.
+    planned : sequence of Cell, optional
+        All that are to be. Where a group has none of these, every row is expected at
+        every target of its data set with every seed that any row of the group has.
+    """
+    return tuple(
+        _group(data, fraction, cells, planned)
+        for data, fraction in sorted({(cell.data, cell.fraction) for cell in cells})
+    )
+
+
+def _group(
+    data: str, fraction: float, cells: Sequence[CellScores], planned: Sequence[Cell]
+) -> Group:
+    of_data = [cell for cell in cells if cell.data == data]
+    there = [cell for cell in of_data if cell.fraction == fraction]
+    plan = [cell for cell in planned if (cell.data, cell.fraction) == (data, fraction)]
+    named = {(cell.row.method, cell.row.variant): cell.row for cell in of_data}
+    planned_rows = [named.get((cell.method, cell.variant)) or _unnamed(cell) for cell in plan]
+    rows = sorted({*planned_rows, *(cell.row for cell in there)}, key=_place)
+    targets = sorted({cell.target for cell in of_data} | {cell.target for cell in plan})
+    expected = {
+        (row, cell.target, cell.seed) for row, cell in zip(planned_rows, plan, strict=True)
+    } or set(itertools.product(rows, targets, {cell.seed for cell in there}))
+    filed: dict[tuple[TableRow, str], list[CellScores]] = {}
+    for cell in sorted(there, key=lambda cell: cell.seed):
+        filed.setdefault((cell.row, cell.target), []).append(cell)
+    left = expected - {(cell.row, cell.target, cell.seed) for cell in there}
+    return Group(
+        data=data,
+        fraction=fraction,
+        schema=there[0].schema,
+        spacing_known=all(cell.spacing_known for cell in there),
+        targets=tuple(targets),
+        rows=tuple(rows),
+        cells={key: tuple(found) for key, found in filed.items()},
+        missing=tuple(sorted(left, key=lambda each: (_place(each[0]), *each[1:]))),
+    )
+
+
+def _unnamed(cell: Cell) -> TableRow:
+    """The row of a cell that is planned, before any of its row is finished."""
+    label = "/".join(part for part in (cell.method, cell.variant) if part)
+    return TableRow(cell.method, cell.variant, label)
+
+
+def subject_values(
+    cells: Sequence[CellScores], measure: str, structure: str | None = None
+) -> dict[str, float]:
+    """One number for each person of a target.
+
+    The mean over the structures of a scan, over the scans of a person, and over the
+    seeds, in this order.
+
+    Parameters
+    ----------
+    cells : sequence of CellScores
+        Of one row and target, one for each seed.
+    measure : str
+        One of `MEASURES`; ``"dice_2d"`` is the pooled one.
+    structure : str, optional
+        This one alone, not the mean over all.
+    """
+    gathered: dict[str, list[float]] = {}
+    for cell in cells:
+        scans: dict[str, list[float]] = {}
+        for scan in cell.scans:
+            value = _value(scan[measure], measure, structure)
+            scans.setdefault(scan["subject"], []).append(value)
+        for subject, values in scans.items():
+            gathered.setdefault(subject, []).append(float(np.mean(values)))
+    return {subject: float(np.mean(values)) for subject, values in gathered.items()}
+
+
+def summarise(
+    cells: Sequence[CellScores], measure: str, structure: str | None = None
+) -> Summary | None:
+    """Mean over people of one row at one target; None where no cell is finished."""
+    if not cells:
+        return None
+    people = list(subject_values(cells, measure, structure).values())
+    seeds = [_mean_of([cell], measure, structure) for cell in cells]
+    return Summary(
+        mean=float(np.mean(people)),
+        sd=_sd(people),
+        sd_seeds=_sd(seeds),
+        n_subjects=len(people),
+        seeds=tuple(cell.seed for cell in cells),
+    )
+
+
+def average(
+    per_target: Sequence[Sequence[CellScores]], measure: str, structure: str | None = None
+) -> Summary | None:
+    """Mean over targets, which weigh the same however many people they have.
+
+    The spread is that of a person of a target, both drawn at random: the mean of the
+    variances within the targets, and the variance of their means.
+
+    Parameters
+    ----------
+    per_target : sequence of sequence of CellScores
+        Of one row: for each target one cell for each seed.
+    measure, structure
+        As in `subject_values`.
+
+    Returns
+    -------
+    Summary or None
+        None where one target has no finished cell: means over other targets cannot
+        be compared.
+    """
+    found = [summarise(cells, measure, structure) for cells in per_target]
+    there = [summary for summary in found if summary is not None]
+    if not there or len(there) < len(found):
+        return None
+    means = np.array([summary.mean for summary in there])
+    within = [summary.sd**2 for summary in there if summary.sd is not None]
+    whole = len(within) == len(there)
+    shared = sorted(set.intersection(*(set(summary.seeds) for summary in there)))
+    by_seed = [
+        float(
+            np.mean(
+                [
+                    _mean_of([cell for cell in cells if cell.seed == seed], measure, structure)
+                    for cells in per_target
+                ]
+            )
+        )
+        for seed in shared
+    ]
+    return Summary(
+        mean=float(means.mean()),
+        sd=float(np.sqrt(np.mean(within) + means.var())) if whole else None,
+        sd_seeds=_sd(by_seed),
+        n_subjects=sum(summary.n_subjects for summary in there),
+        seeds=tuple(shared),
+    )
+
+
+def _mean_of(cells: Sequence[CellScores], measure: str, structure: str | None) -> float:
+    return float(np.mean(list(subject_values(cells, measure, structure).values())))
+
+
+def _value(scores: Mapping[str, float], measure: str, structure: str | None) -> float:
+    if structure is not None:
+        return scores[structure]
+    if measure == "dice_2d":
+        return scores["pooled"]
+    return float(np.mean(list(scores.values())))
+
+
+def _sd(values: Sequence[float]) -> float | None:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+
+def _place(row: TableRow) -> tuple[int, str, str, str]:
+    # Methods that are not known here stand before those that the project is about.
+    place = _ORDER.index(row.method) if row.method in _ORDER else _ORDER.index("sdnet")
+    return place, row.method, row.variant, row.label
+
+
+def _read(path: Path) -> CellScores:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"format {content['format']}")
+        cell = content["cell"]
+        if not content["subjects"]:
+            raise ValueError("no scan was scored")
+        return CellScores(
+            data=cell["data"],
+            target=cell["target"],
+            fraction=float(cell["fraction"]),
+            row=TableRow(cell["method"], cell["variant"], content["label"]),
+            seed=int(cell["seed"]),
+            schema=tuple(content["schema"]),
+            spacing_known=bool(content["spacing_known"]),
+            scans=tuple(content["subjects"]),
+            selection=content["selection"],
+            steps=int(content["steps"]),
+            seconds=float(content["seconds"]),
+            images_seen=int(content["images_seen"]),
+            distance_correlation=content["distance_correlation"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(
+            f"The scores of a cell of the benchmark cannot be read: {error!r}.",
+            remedy="Delete them and run the benchmark again; it scores that cell anew.",
+            path=path,
+        ) from error

@@ -1,0 +1,397 @@
+"""A benchmark's scores as tables for people and files for programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dgseg.evaluation.benchmark.bootstrap import RESAMPLES, Difference, paired_difference
+from dgseg.evaluation.benchmark.plots import write_box_plots
+from dgseg.evaluation.benchmark.results import (
+    MEASURES,
+    CellScores,
+    Group,
+    Summary,
+    TableRow,
+    average,
+    group_cells,
+    read_cells,
+    subject_values,
+    summarise,
+)
+from dgseg.evaluation.tables import markdown
+from dgseg.files import atomic_write, write_json
+
+if TYPE_CHECKING:
+    from dgseg.evaluation.benchmark.plan import Cell
+
+TABLE_NAME = "table.md"
+CSV_NAME = "results.csv"
+JSON_NAME = "results.json"
+PLOT_NAME = "boxplots.png"
+
+REFERENCES = ("deepall", "sdnet")
+"""Methods to which all others are compared, in the variant that has no name."""
+
+_FORMAT = 1
+_NOTHING = "–"
+
+
+def write_report(out: Path, planned: Sequence[Cell] = ()) -> Path:
+    """Bring the scores of all finished cells together.
+
+    Writes `TABLE_NAME`, `CSV_NAME` (a line for each scan and structure), `JSON_NAME`
+    (means and spreads) and `PLOT_NAME`. Every figure comes from ``cells/*/scores.json``.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the benchmark.
+    planned : sequence of Cell, optional
+        All cells that are to be, so that those that are not finished can be named; as in
+        `dgseg.evaluation.benchmark.results.group_cells`.
+
+    Returns
+    -------
+    Path
+        Of the table.
+
+    Raises
+    ------
+    TrainingError
+        If no cell is finished, or the scores of one cannot be read.
+    """
+    cells = read_cells(out)
+    groups = group_cells(cells, planned)
+    _write_csv(out / CSV_NAME, cells)
+    write_json(
+        out / JSON_NAME, {"format": _FORMAT, "groups": [_as_json(group) for group in groups]}
+    )
+    write_box_plots(out / PLOT_NAME, groups)
+    with atomic_write(out / TABLE_NAME, "w") as file:
+        file.write(render(groups))
+    return out / TABLE_NAME
+
+
+def render(groups: Sequence[Group]) -> str:
+    """All tables as one Markdown page."""
+    parts = ["# Scores at domains that were held out\n", _PREFACE]
+    for group in groups:
+        parts += [f"## {group.data}, {_percent(group.fraction)} of the people with labels\n"]
+        parts += [part for section in _SECTIONS for part in section(group)]
+    return "\n".join(parts)
+
+
+def difference(group: Group, row: TableRow, reference: TableRow) -> Difference | None:
+    """How much higher the 3-D Dice (0 to 1) of a row is than that of another.
+
+    For each target over the seeds that both rows have there, for with another seed
+    other people are labelled; see
+    `dgseg.evaluation.benchmark.bootstrap.paired_difference`.
+    """
+    first: dict[str, dict[str, float]] = {}
+    second: dict[str, dict[str, float]] = {}
+    for target in group.targets:
+        ours, theirs = group.of(row, target), group.of(reference, target)
+        shared = {cell.seed for cell in ours} & {cell.seed for cell in theirs}
+        for found, cells in ((first, ours), (second, theirs)):
+            chosen = [cell for cell in cells if cell.seed in shared]
+            found[target] = subject_values(chosen, "dice")
+    return paired_difference(first, second)
+
+
+_PREFACE = """\
+Each domain was held out once as the target; nobody of it was learnt from, and nothing was
+chosen by its labels. A person's score is the mean over the structures, over the scans and,
+where there are several, over the seeds; a cell is the mean over the people of the target
+± their standard deviation, then, for several seeds, the standard deviation of the seeds'
+means. The average weighs all targets the same; its ± is the spread of a person of a target
+that are both drawn at random. Bold: the best of its column. –: not yet run.
+"""
+
+
+_CORRELATION_NOTE = """\
+Of the target's slices, mean over targets. 0: independent; 1: one follows from the other. The
+estimate is biased upwards: compare rows with each other, not with 0.
+"""
+
+
+def _scores(
+    title: str, measure: str, scale: float, note: str = ""
+) -> Callable[[Group], list[str]]:
+    """A table with a column for each target and one for their average."""
+
+    def section(group: Group) -> list[str]:
+        unit = "%" if scale != 1 else _unit(group)
+        columns = [
+            [summarise(group.of(row, target), measure) for row in group.rows]
+            for target in group.targets
+        ]
+        columns.append([average(_per_target(group, row), measure) for row in group.rows])
+        lowest = measure in ("hd95", "assd")
+        texts = [_column(column, scale, lowest) for column in columns]
+        lines = [[row.label, *cells] for row, *cells in zip(group.rows, *texts, strict=True)]
+        head = ["method", *group.targets, "average"]
+        return [f"### {title}, {unit}\n", *([note] if note else []), markdown(head, lines)]
+
+    return section
+
+
+def _column(summaries: Sequence[Summary | None], scale: float, lowest: bool) -> list[str]:
+    shown = [_number(each.mean, scale) for each in summaries if each is not None]
+    best = (min if lowest else max)(shown, key=float) if len(shown) > 1 else None
+    texts = []
+    for each in summaries:
+        if each is None:
+            texts.append(_NOTHING)
+            continue
+        text = _number(each.mean, scale)
+        parts = [f"**{text}**" if text == best else text]
+        if each.sd is not None:
+            parts.append(f"± {_number(each.sd, scale)}")
+        if each.sd_seeds is not None:
+            parts.append(f"({len(each.seeds)} seeds: ± {_number(each.sd_seeds, scale)})")
+        texts.append(" ".join(parts))
+    return texts
+
+
+def _missing(group: Group) -> list[str]:
+    """Which cells are empty, row by row."""
+    if not group.missing:
+        return ["All cells are there.\n"]
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for row, target, seed in group.missing:
+        seeds.setdefault((row.label, target), []).append(str(seed))
+    lines: dict[str, list[str]] = {}
+    for (label, target), numbers in seeds.items():
+        word = "seed" if len(numbers) == 1 else "seeds"
+        lines.setdefault(label, []).append(f"{target} ({word} {', '.join(numbers)})")
+    return [
+        f"Not yet run, {len(group.missing)} cells:\n",
+        "".join(f"- {label}: {', '.join(places)}\n" for label, places in lines.items()),
+    ]
+
+
+def _overlaps(group: Group) -> list[str]:
+    names = ("iou", "recall", "precision", "specificity")
+    columns = [[average(_per_target(group, row), name) for row in group.rows] for name in names]
+    # Nearly all voxels are background: specificity differs in the second digit.
+    texts = [
+        [_NOTHING if each is None else f"{100 * each.mean:.2f}" for each in column]
+        for column in columns
+    ]
+    lines = [[row.label, *cells] for row, *cells in zip(group.rows, *texts, strict=True)]
+    return [
+        "### Averages of the other overlaps (3-D), %\n",
+        markdown(["method", "IoU", *names[1:]], lines),
+    ]
+
+
+def _differences(group: Group) -> list[str]:
+    references = [row for name in REFERENCES if (row := _reference(group, name)) is not None]
+    if not references:
+        return []
+    found = [[_compared(group, row, other) for other in references] for row in group.rows]
+    lines = [
+        [row.label, *(_difference_text(each, group) for each in cells)]
+        for row, cells in zip(group.rows, found, strict=True)
+    ]
+    notes = (
+        f"Mean over targets of the paired difference, with the 95 % percentile interval of "
+        f"{RESAMPLES} bootstrap resamples of the people of each target. It is about other "
+        "people of these targets, not about other seeds or other targets. All rows learn "
+        "with the same augmentation, but those whose name says otherwise.\n"
+    )
+    if any(each is not None and each.fewest == 1 for cells in found for each in cells):
+        notes += (
+            "\nA target with one person is the same in every resample: the intervals are "
+            "too narrow.\n"
+        )
+    head = ["method", *(f"less {row.label}" for row in references)]
+    return [
+        "### Differences of 3-D Dice, percentage points\n",
+        notes,
+        markdown(head, lines),
+    ]
+
+
+def _difference_text(found: Difference | None, group: Group) -> str:
+    if found is None:
+        return _NOTHING
+    text = f"{100 * found.mean:+.1f}"
+    if found.low is not None and found.high is not None:
+        text += f" [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    if len(found.targets) < len(group.targets):
+        text += f" ({len(found.targets)} of {len(group.targets)} targets)"
+    return text
+
+
+def _reference(group: Group, method: str) -> TableRow | None:
+    for row in group.rows:
+        if (row.method, row.variant) == (method, ""):
+            return row
+    return None
+
+
+def _compared(group: Group, row: TableRow, reference: TableRow) -> Difference | None:
+    return None if row == reference else difference(group, row, reference)
+
+
+def _correlations(group: Group) -> list[str]:
+    lines = []
+    for row in group.rows:
+        measured = [
+            [cell.distance_correlation for cell in cells if cell.distance_correlation]
+            for cells in _per_target(group, row)
+        ]
+        measured = [cells for cells in measured if cells]
+        if measured:
+            means = [
+                np.mean([np.mean([cell[name] for cell in cells]) for cells in measured])
+                for name in ("style", "domain", "both")
+            ]
+            lines.append([row.label, *(f"{mean:.3f}" for mean in means), str(len(measured))])
+    if not lines:
+        return []
+    return [
+        "### Distance correlation of the anatomy with the codes\n",
+        _CORRELATION_NOTE,
+        markdown(["method", "style", "domain code", "both", "targets"], lines),
+    ]
+
+
+def _costs(group: Group) -> list[str]:
+    lines = []
+    for row in group.rows:
+        cells = [cell for found in _per_target(group, row) for cell in found]
+        if not cells:
+            lines.append([row.label, *[_NOTHING] * 5])
+            continue
+        chosen = [cell.selection["step"] for cell in cells if cell.selection]
+        lines.append(
+            [
+                row.label,
+                str(len(cells)),
+                _range([cell.steps for cell in cells]),
+                _range([round(cell.seconds) for cell in cells]),
+                _range([cell.images_seen for cell in cells]),
+                _range(chosen) if chosen else _NOTHING,
+            ]
+        )
+    head = ["method", "cells", "steps", "seconds", "images seen", "selected step"]
+    return ["### What a cell took, from least to most\n", markdown(head, lines)]
+
+
+_SECTIONS: tuple[Callable[[Group], list[str]], ...] = (
+    _scores("Dice (3-D)", "dice", 100),
+    _missing,
+    _differences,
+    _scores(
+        "Dice in the plane, structures pooled, mean over slices",
+        "dice_2d",
+        100,
+        "As published tables have it; not to be mixed with the one above.\n",
+    ),
+    _scores("HD95", "hd95", 1),
+    _scores("ASSD", "assd", 1),
+    _overlaps,
+    _correlations,
+    _costs,
+)
+
+
+def _per_target(group: Group, row: TableRow) -> list[tuple[CellScores, ...]]:
+    return [group.of(row, target) for target in group.targets]
+
+
+def _unit(group: Group) -> str:
+    if group.spacing_known:
+        return "mm"
+    return "px (size of a voxel unknown: the step from slice to slice counts as one)"
+
+
+def _number(value: float, scale: float) -> str:
+    return f"{scale * value:.1f}" if scale != 1 else f"{value:.2f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:g} %"
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return str(low) if low == high else f"{low}–{high}"
+
+
+def _write_csv(path: Path, cells: Sequence[CellScores]) -> None:
+    head = ["data", "target", "fraction", "method", "variant", "label", "seed"]
+    head += ["subject", "scan_id", "n_slices", "structure", *MEASURES]
+    head += ["dice_2d_pooled", "distance_unit"]
+    with atomic_write(path, "w") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(head)
+        for cell in cells:
+            row = cell.row
+            first = [cell.data, cell.target, cell.fraction, row.method, row.variant]
+            first += [row.label, cell.seed]
+            last = "mm" if cell.spacing_known else "px"
+            for scan in cell.scans:
+                place = [scan["subject"], scan["scan_id"], scan["n_slices"]]
+                for name in cell.schema:
+                    scores = [scan[measure][name] for measure in MEASURES]
+                    pooled = scan["dice_2d"]["pooled"]
+                    lines.writerow([*first, *place, name, *scores, pooled, last])
+
+
+def _as_json(group: Group) -> dict[str, Any]:
+    references = [row for name in REFERENCES if (row := _reference(group, name)) is not None]
+    pairs = [(row, other) for row in group.rows for other in references if row != other]
+    differences = [(row, other, difference(group, row, other)) for row, other in pairs]
+    return {
+        "data": group.data,
+        "fraction": group.fraction,
+        "schema": group.schema,
+        "distance_unit": "mm" if group.spacing_known else "px",
+        "targets": group.targets,
+        "rows": [_row_as_json(group, row) for row in group.rows],
+        "differences": [
+            {"measure": "dice", "of": row.label, "less": other.label, **asdict(found)}
+            for row, other, found in differences
+            if found is not None
+        ],
+        "missing": [
+            {"label": row.label, "target": target, "seed": seed}
+            for row, target, seed in group.missing
+        ],
+    }
+
+
+def _row_as_json(group: Group, row: TableRow) -> dict[str, Any]:
+    def all_measures(
+        summary: Callable[[str, str | None], Summary | None],
+    ) -> dict[str, Any] | None:
+        found: dict[str, Any] = {}
+        for measure in MEASURES:
+            whole = summary(measure, None)
+            if whole is None:
+                return None
+            parts = {name: summary(measure, name) for name in group.schema}
+            found[measure] = asdict(whole) | {
+                "structures": {name: asdict(part) for name, part in parts.items() if part}
+            }
+        return found
+
+    cells = _per_target(group, row)
+    return {
+        **asdict(row),
+        "targets": {
+            target: all_measures(lambda m, s, found=found: summarise(found, m, s))  # type: ignore[misc]
+            for target, found in zip(group.targets, cells, strict=True)
+        },
+        "average": all_measures(lambda m, s: average(cells, m, s)),
+    }
