@@ -5,9 +5,13 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dgseg.cli import console
 from dgseg.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from dgseg.training.data import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,9 @@ class Train:
     """A bundle of the same network whose weights are the first ones."""
     without: tuple[str, ...] = ()
     """Domains to leave out, and the people who were scanned there."""
+    validation: tuple[str, ...] = ()
+    """People, as domain/subject, who are not learnt from: with --validate-every, the
+    weights that segment their scans best are kept."""
     data_root: Path | None = None
     """Folder of data sets; the environment variable DGSEG_DATA if not given."""
     download: bool = False
@@ -37,6 +44,7 @@ class Train:
         data = training_set(self.data, root=self.data_root, download=self.download)
         for domain in self.without:
             data = data.without(domain)
+        data, kept = _divided(data, self.validation)
         provenance = Provenance(
             name=self.name,
             licence=" and ".join(dict.fromkeys(data.licences)),
@@ -47,6 +55,7 @@ class Train:
                 self.config,
                 data,
                 self.out,
+                validation=kept.entries,
                 start_from=self.start_from,
                 provenance=provenance,
                 on_step=steps.report,
@@ -54,6 +63,13 @@ class Train:
             )
         console.say(f"The bundle is in {bundle}")
         return console.OK
+
+
+def _divided(data: TrainingSet, people: tuple[str, ...]) -> tuple[TrainingSet, TrainingSet]:
+    """What is learnt from, and the scans of some people, named as domain/subject."""
+    pairs = {(domain, subject) for domain, _, subject in (p.partition("/") for p in people)}
+    everyone = {(entry.domain, entry.subject) for entry in data.entries}
+    return data.of_subjects(everyone - pairs), data.of_subjects(pairs)
 
 
 def command() -> str:

@@ -212,7 +212,8 @@ class _Run:
         values = torch.stack([self._sums[name].float() for name in names]) / self._count
         self._losses = dict(zip(names, values.tolist(), strict=True))
         self._sums, self._count = {}, 0
-        for name, value in self._losses.items():
+        # The sum last: a term of it says more.
+        for name, value in sorted(self._losses.items(), key=lambda term: term[0] == "loss"):
             if not abs(value) < float("inf"):
                 raise not_finite(f"the loss term {name}", self._step)
         if self.on_step is not None:

@@ -157,6 +157,43 @@ def test_a_description_that_is_wrong_is_named(bundle, changes, message):
     assert str(bundle) not in caught.value.public_message
 
 
+def test_a_style_bank_is_part_of_it(tmp_path):
+    style = {
+        "n_slices": 1,
+        "style_mean": [0.5],
+        "style_covariance": [[1.0]],
+        "domain_mean": [0.5],
+        "domain_covariance": [[1.0]],
+    }
+    info = make_info(style_bank={"domains": {"a": style}})
+    write_bundle(tmp_path / "m", info, make_net().state_dict())
+    assert read_info(tmp_path / "m").style_bank == info.style_bank
+    damaged = {"domains": {"a": style | {"style_mean": [0.5, 1.0]}}}
+    rewrite(tmp_path / "m", style_bank=damaged)
+    with pytest.raises(BundleError, match=r"style_bank.*2 x 2"):
+        read_info(tmp_path / "m")
+
+
+def test_a_bundle_of_version_1_is_read_and_written_as_the_newest(bundle, tmp_path):
+    rewrite(bundle, schema_version=1, style_bank="DROP")
+    content = json.loads((bundle / INFO_NAME).read_text())
+    del content["preprocessing"]["pixel_scale"]
+    (bundle / INFO_NAME).write_text(json.dumps(content))
+    old = read_info(bundle)
+    assert old.schema_version == 1
+    assert old.style_bank is None
+    assert old.preprocessing.pixel_scale == 1
+    written = write_bundle(tmp_path / "new", old, read_weights(bundle, old))
+    assert written.schema_version == SCHEMA_VERSION
+    assert read_info(tmp_path / "new") == written
+
+
+def test_a_bundle_of_version_2_has_a_place_for_styles(bundle):
+    rewrite(bundle, style_bank="DROP")
+    with pytest.raises(BundleError, match="lacks style_bank"):
+        read_info(bundle)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b"null"])
 def test_a_description_that_is_no_json_object_is_refused(bundle, content):
     (bundle / INFO_NAME).write_bytes(content)

@@ -87,3 +87,16 @@ def test_settings_are_checked_and_survive_json():
     ):
         with pytest.raises(ValidationError):
             Preprocessing(**bad)
+
+
+def test_a_grid_in_pixels_of_the_scan():
+    geometry = Geometry((33, 90, 12), np.diag([3.0, 2.0, 5.0, 1.0]), 2)
+    rows, columns = geometry.canonical_shape[1:]
+    for scale in (0.5, 1.5, 2):
+        wanted = (max(16, round(rows / scale)), max(16, round(columns / scale)))
+        assert grid_size(geometry, Preprocessing(pixel_scale=scale)) == wanted
+    assert grid_size(geometry, Preprocessing(pixel_scale=16)) == (SMALLEST_GRID, SMALLEST_GRID)
+    assert grid_size(geometry, Preprocessing()) == (rows, columns)
+    for wrong in (0, -1, 17, float("nan")):
+        with pytest.raises(ValidationError):
+            Preprocessing(pixel_scale=wrong)

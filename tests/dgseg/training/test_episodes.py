@@ -68,3 +68,31 @@ def test_nothing_to_learn_from_is_said(store):
 def test_seeds_differ():
     seeds = {method_seed(seed, step) for seed in range(20) for step in range(200)}
     assert len(seeds) == 4000
+
+
+def test_every_episode_names_all_domains_in_the_same_order(store):
+    shape = EpisodeShape(2, 1, 16, domains_per_step=2)
+    sampler = EpisodeSampler(store, shape, seed=0)
+    assert sampler.domains == ("a", "b", "c", "none")
+    for step in range(4):
+        episode = sampler.episode(step, 4)
+        assert len(episode.domains) == 2
+        assert episode.all_domains == sampler.domains
+    labelled = EpisodeSampler(store, EpisodeShape(2, 0, 16), seed=0)
+    assert labelled.episode(0, 1).all_domains == ("a", "b", "c")
+
+
+def test_a_batch_may_be_larger_than_the_slices_of_a_domain(store):
+    episode = EpisodeSampler(store, EpisodeShape(50, 70, 16), seed=0).episode(0, 1)
+    assert store.n_slices("b") == 4
+    assert len(episode.domains["b"].labelled.images) == 50
+    assert len(episode.domains["b"].unlabelled.images) == 70
+
+
+def test_a_structure_may_be_missing_from_a_domain(make_scan):
+    empty = make_scan("empty")
+    empty.labels[:] = 0
+    store = SliceStore.build([empty, make_scan("a")], Preprocessing())
+    episode = EpisodeSampler(store, EpisodeShape(8, 0, 16), seed=0).episode(0, 1)
+    assert not episode.domains["empty"].labelled.labels.any()
+    assert episode.domains["a"].labelled.labels.any()

@@ -143,3 +143,27 @@ def test_what_is_not_there_is_named(make_scan):
         store.sample("b", 1, 16, False, generator())
     with pytest.raises(LabelsError, match="no scans"):
         SliceStore.build([], NATIVE)
+
+
+def test_whole_slices_come_in_batches_of_one_size(make_scan):
+    sizes = [(5, 20, 24), (2, 18, 24), (3, 20, 24)]
+    items = [make_scan("a", size=size, seed=seed) for seed, size in enumerate(sizes)]
+    store = SliceStore.build([*items, make_scan("b")], NATIVE)
+    batches = list(store.slices("a", at_once=6))
+    assert [tuple(b.shape) for b in batches] == [(6, 1, 20, 24), (2, 1, 20, 24), (2, 1, 18, 24)]
+    array = items[1].scan.array
+    scaled = (array - array.min()) / (array.max() - array.min())
+    np.testing.assert_allclose(batches[2][:, 0].numpy(), scaled, atol=1e-3)
+    third = items[2].scan.array
+    scaled = (third - third.min()) / (third.max() - third.min())
+    np.testing.assert_allclose(batches[1][:, 0].numpy(), scaled[1:], atol=1e-3)
+    assert list(store.slices("nowhere")) == []
+
+
+def test_slices_can_come_from_a_file(make_scan, tmp_path):
+    item = make_scan("a")
+    held = SliceStore.build([item], NATIVE)
+    mapped = SliceStore.build([item], NATIVE, memory_limit_gb=1e-9, cache_dir=tmp_path)
+    assert mapped.mapped
+    for one, two in zip(held.slices("a"), mapped.slices("a"), strict=True):
+        assert torch.equal(one, two)
