@@ -13,14 +13,18 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from dgseg.bundles.bundle import read_info
 from dgseg.datasets.registry import DATASETS, Entry
+from dgseg.devices import find_device
 from dgseg.errors import TrainingError
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
-from dgseg.evaluation.benchmark.scores import score_subject_scans
+from dgseg.evaluation.benchmark.scores import (
+    distance_correlations,
+    model_slices,
+    score_subject_scans,
+)
 from dgseg.evaluation.benchmark.splits import Split, saved_split
 from dgseg.files import write_json
-from dgseg.inference.segmenter import Segmenter
+from dgseg.inference.segmenter import Segmenter, load_network
 from dgseg.methods import registry
 from dgseg.training.config import TrainConfig
 from dgseg.training.loop import OnStep, ShouldStop
@@ -285,10 +289,11 @@ def _score(
 ) -> None:
     segmenter = Segmenter(folder / BUNDLE_NAME, config.device, config.precision)
     spacing_known = DATASETS[plan.data].spacing_known
-    subjects = score_subject_scans(
-        segmenter, _labelled(data, split.test), pixel=not spacing_known
-    )
-    trained = read_info(folder / BUNDLE_NAME).training
+    entries = _labelled(data, split.test)
+    subjects = score_subject_scans(segmenter, entries, in_pixels=not spacing_known)
+    info, net = load_network(folder / BUNDLE_NAME)
+    slices = model_slices(entries, info.preprocessing)
+    trained = info.training
     labels = data.schema.labels
     write_json(
         folder / SCORES_NAME,
@@ -303,7 +308,9 @@ def _score(
             "steps": trained["steps"],
             "seconds": trained["seconds"],
             "images_seen": trained["steps"] * plan.images_per_step,
-            "distance_correlation": None,
+            "distance_correlation": distance_correlations(
+                net.to(find_device(config.device)), slices
+            ),
         },
     )
 

@@ -141,9 +141,7 @@ class Progress:
         began, first = self._first
         left_s = (now - began) / max(step - first, 1) * (total - step)
         loss = f", loss {losses['loss']:.3f}" if "loss" in losses else ""
-        self.say(
-            f"{self.cell.name}: step {step} of {total}{loss}, about {left_s / 60:.0f} min left"
-        )
+        self.say(f"{self.cell.name}: step {step} of {total}{loss}, {_duration(left_s)} left")
 
 
 def _run_here(
@@ -153,9 +151,13 @@ def _run_here(
         yield attempt(cell, plan, out, say, data)
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
 def _sentence(result: CellResult) -> str:
     words = {
-        "finished": f"finished in {result.seconds / 60:.1f} min",
+        "finished": f"finished in {_duration(result.seconds)}",
         "kept": "was finished before",
         "stopped": "stopped",
         "busy": "is in the hands of another program",
