@@ -16,6 +16,9 @@ from dgseg.files import atomic_write
 _WIDTH_IN = 10.0
 _DPI = 100
 _COLUMNS = 4
+_ENOUGH = 5
+"""People of whom a box says more than their dots do."""
+
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 """Okabe and Ito, Color Universal Design, 2008: told apart with any colour vision."""
 
@@ -24,7 +27,8 @@ def write_box_plots(path: Path, groups: Sequence[Group]) -> Path:
     """3-D Dice of all people: a panel for each target, a box for each method.
 
     Boxes hold the middle half, with a line at the median and whiskers as Tukey's; each
-    dot is a person, the mean over structures, scans and seeds. One row of panels, or
+    dot is a person, the mean over structures, scans and seeds, and where they are few
+    there are dots alone. One row of panels, or
     more where there are many targets, for each data set and fraction of labels.
 
     Parameters
@@ -56,6 +60,8 @@ def write_box_plots(path: Path, groups: Sequence[Group]) -> Path:
                 axes = figure.add_subplot(grid[line, column])
                 _draw(axes, group, target, low)
                 axes.tick_params(labelleft=column == 0)
+                if column == 0:
+                    axes.set_ylabel(f"{group.data}, {100 * group.fraction:g} %", fontsize=9)
             line += 1
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=_DPI)
@@ -76,17 +82,8 @@ def _draw(axes: Axes, group: Group, target: str, low: float) -> None:
         if values.size == 0:
             axes.text(low + 1, place, "not yet run", va="center", fontsize=7, color="#777777")
             continue
-        colour = _COLOURS[place % len(_COLOURS)]
-        axes.boxplot(
-            values,
-            positions=[place],
-            orientation="horizontal",
-            widths=0.62,
-            patch_artist=True,
-            showfliers=False,
-            boxprops={"facecolor": colour, "alpha": 0.55, "linewidth": 0.8},
-            medianprops={"color": "black", "linewidth": 1.6},
-        )
+        if values.size >= _ENOUGH:
+            _box(axes, values, place)
         # A fixed shake, so that the same scores give the same picture.
         shake = np.linspace(-0.2, 0.2, 5)[np.arange(values.size) % 5]
         axes.plot(values, place + shake, ".", markersize=3, color="black", alpha=0.5)
@@ -95,8 +92,22 @@ def _draw(axes: Axes, group: Group, target: str, low: float) -> None:
     axes.set_xlim(low, 100)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(axis="x", linewidth=0.4, alpha=0.6)
-    axes.set_title(f"{group.data}, {100 * group.fraction:g} %: {target}", fontsize=9)
+    axes.set_title(target, fontsize=9)
     axes.set_xlabel("3-D Dice, %", fontsize=8)
+
+
+def _box(axes: Axes, values: np.ndarray, place: int) -> None:
+    colour = _COLOURS[place % len(_COLOURS)]
+    axes.boxplot(
+        values,
+        positions=[place],
+        orientation="horizontal",
+        widths=0.62,
+        patch_artist=True,
+        showfliers=False,
+        boxprops={"facecolor": colour, "alpha": 0.55, "linewidth": 0.8},
+        medianprops={"color": "black", "linewidth": 1.6},
+    )
 
 
 def _lowest(group: Group) -> float:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -246,8 +247,8 @@ def subject_values(
             value = _value(scan[measure], measure, structure)
             scans.setdefault(scan["subject"], []).append(value)
         for subject, values in scans.items():
-            gathered.setdefault(subject, []).append(float(np.mean(values)))
-    return {subject: float(np.mean(values)) for subject, values in gathered.items()}
+            gathered.setdefault(subject, []).append(fmean(values))
+    return {subject: fmean(values) for subject, values in gathered.items()}
 
 
 def summarise(
@@ -297,13 +298,9 @@ def average(
     whole = len(within) == len(there)
     shared = sorted(set.intersection(*(set(summary.seeds) for summary in there)))
     by_seed = [
-        float(
-            np.mean(
-                [
-                    _mean_of([cell for cell in cells if cell.seed == seed], measure, structure)
-                    for cells in per_target
-                ]
-            )
+        fmean(
+            _mean_of([cell for cell in cells if cell.seed == seed], measure, structure)
+            for cells in per_target
         )
         for seed in shared
     ]
@@ -317,7 +314,7 @@ def average(
 
 
 def _mean_of(cells: Sequence[CellScores], measure: str, structure: str | None) -> float:
-    return float(np.mean(list(subject_values(cells, measure, structure).values())))
+    return fmean(subject_values(cells, measure, structure).values())
 
 
 def _value(scores: Mapping[str, float], measure: str, structure: str | None) -> float:
@@ -325,7 +322,7 @@ def _value(scores: Mapping[str, float], measure: str, structure: str | None) -> 
         return scores[structure]
     if measure == "dice_2d":
         return scores["pooled"]
-    return float(np.mean(list(scores.values())))
+    return fmean(scores.values())
 
 
 def _sd(values: Sequence[float]) -> float | None:

@@ -38,6 +38,9 @@ PLOT_NAME = "boxplots.png"
 REFERENCES = ("deepall", "sdnet")
 """Methods to which all others are compared, in the variant that has no name."""
 
+_ENOUGH = 6
+"""People of a target; from fewer the bootstrap cannot learn how they differ."""
+
 _FORMAT = 1
 _NOTHING = "–"
 
@@ -115,6 +118,13 @@ that are both drawn at random. Bold: the best of its column. –: not yet run.
 """
 
 
+_DIFFERENCES_NOTE = f"""\
+Mean over targets of the paired difference, with the 95 % percentile interval of {RESAMPLES}
+bootstrap resamples of the people of each target, over the seeds that both methods have. It is
+about other people of these targets, not about other seeds or other targets. All rows learn
+with the same augmentation, but those whose name says otherwise.
+"""
+
 _CORRELATION_NOTE = """\
 Of the target's slices, mean over targets. 0: independent; 1: one follows from the other. The
 estimate is biased upwards: compare rows with each other, not with 0.
@@ -164,17 +174,21 @@ def _missing(group: Group) -> list[str]:
     """Which cells are empty, row by row."""
     if not group.missing:
         return ["All cells are there.\n"]
-    seeds: dict[tuple[str, str], list[str]] = {}
+    seeds: dict[str, dict[str, list[str]]] = {}
     for row, target, seed in group.missing:
-        seeds.setdefault((row.label, target), []).append(str(seed))
-    lines: dict[str, list[str]] = {}
-    for (label, target), numbers in seeds.items():
-        word = "seed" if len(numbers) == 1 else "seeds"
-        lines.setdefault(label, []).append(f"{target} ({word} {', '.join(numbers)})")
-    return [
-        f"Not yet run, {len(group.missing)} cells:\n",
-        "".join(f"- {label}: {', '.join(places)}\n" for label, places in lines.items()),
-    ]
+        seeds.setdefault(row.label, {}).setdefault(target, []).append(str(seed))
+    lines = []
+    for label, targets in seeds.items():
+        texts = {target: _seeds(numbers) for target, numbers in targets.items()}
+        if len(texts) == len(group.targets) > 1 and len(set(texts.values())) == 1:
+            texts = {"every target": next(iter(texts.values()))}
+        places = ", ".join(f"{target} ({text})" for target, text in texts.items())
+        lines.append(f"- {label}: {places}\n")
+    return [f"Not yet run, {len(group.missing)} cells:\n", "".join(lines)]
+
+
+def _seeds(numbers: Sequence[str]) -> str:
+    return f"seed{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
 def _overlaps(group: Group) -> list[str]:
@@ -201,16 +215,11 @@ def _differences(group: Group) -> list[str]:
         [row.label, *(_difference_text(each, group) for each in cells)]
         for row, cells in zip(group.rows, found, strict=True)
     ]
-    notes = (
-        f"Mean over targets of the paired difference, with the 95 % percentile interval of "
-        f"{RESAMPLES} bootstrap resamples of the people of each target. It is about other "
-        "people of these targets, not about other seeds or other targets. All rows learn "
-        "with the same augmentation, but those whose name says otherwise.\n"
-    )
-    if any(each is not None and each.fewest == 1 for cells in found for each in cells):
+    notes = _DIFFERENCES_NOTE
+    if any(each is not None and each.fewest < _ENOUGH for cells in found for each in cells):
         notes += (
-            "\nA target with one person is the same in every resample: the intervals are "
-            "too narrow.\n"
+            f"\nSome targets have fewer than {_ENOUGH} people, too few for a bootstrap: the "
+            "intervals are too narrow.\n"
         )
     head = ["method", *(f"less {row.label}" for row in references)]
     return [
