@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar
 
-import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dgseg.methods.base import DomainBatch, Episode
-from dgseg.methods.dgnet_config import DGNET_PRESETS, DGNetConfig, MetaConfig
+from dgseg.methods.base import Episode
+from dgseg.methods.dgnet_config import DGNET_PRESETS, DGNetConfig
 from dgseg.methods.disentangling import Disentangling
-from dgseg.methods.domains import places, split_domains
-from dgseg.methods.meta import MetaGradient, Parameters, Terms, meta_gradient
+from dgseg.methods.domains import batches_of, split_domains
+from dgseg.methods.meta import MetaGradient, Parameters, Terms, meta_gradient, order_of
 from dgseg.methods.views import View
 
 _PUBLISHED = ("net.encoders.", "net.decoder.", "net.feature.head.")
@@ -71,7 +70,7 @@ class DGNet(Disentangling):
         teacher = self._teacher if self.config.consistency_weight else None
         views = [
             self._viewer.view(
-                _batches(episode, names),
+                batches_of(episode, names),
                 labelled=labelled,
                 unlabelled=unlabelled,
                 teacher=teacher,
@@ -81,8 +80,10 @@ class DGNet(Disentangling):
         if views[0] is None or views[1] is None:
             return {}
         found = self._gradient(views[0], views[1], episode)
-        self._descend(found.gradients, episode)
-        return _report(found)
+        self._descend(
+            found.gradients, self._leaves(), episode, clip_value=self.config.clip_value
+        )
+        return found.report()
 
     def _gradient(self, train: View, test: View, episode: Episode) -> MetaGradient:
         weights = self._weights(episode)
@@ -119,40 +120,6 @@ class DGNet(Disentangling):
             "consistency": config.consistency_weight * self._ramp(episode),
         }
 
-    def _descend(self, gradients: Mapping[str, Tensor], episode: Episode) -> None:
-        for name, parameter in self._leaves().items():
-            gradient = gradients.get(name)
-            if gradient is not None and self._fabric.world_size > 1:
-                # Fabric averages over processes in a backward pass, which there was none of.
-                gradient = cast("Tensor", self._fabric.all_reduce(gradient, reduce_op="mean"))
-            parameter.grad = gradient
-        if self.config.clip_value:
-            found = [p.grad for p in self.net.parameters() if p.grad is not None]
-            torch._foreach_clamp_min_(found, -self.config.clip_value)
-            torch._foreach_clamp_max_(found, self.config.clip_value)
-        self._step_optimiser(episode)
-
-
-def order_of(step: int, total_steps: int, config: MetaConfig) -> Literal[1, 2]:
-    """Order of a step's gradient: first at the start, then second every so often."""
-    first = round(config.first_order_share * total_steps)
-    if config.order == 1 or step < first:
-        return 1
-    return 2 if (step - first) % config.second_order_every == 0 else 1
-
-
-def _batches(episode: Episode, names: Sequence[str]) -> list[tuple[int, DomainBatch]]:
-    place = places(episode)
-    return [(place[name], episode.domains[name]) for name in names]
-
 
 def _published(name: str) -> bool:
     return name.startswith(_PUBLISHED)
-
-
-def _report(found: MetaGradient) -> dict[str, Tensor]:
-    """The terms by name; those of the held-out domains with a mark."""
-    report = {"loss": found.train + found.test}
-    report |= found.train_terms
-    report |= {f"{name} held out": term for name, term in found.test_terms.items()}
-    return report

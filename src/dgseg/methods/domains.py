@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from dgseg.errors import MethodError
-from dgseg.methods.base import Episode
+from dgseg.methods.base import DomainBatch, Episode
 
 
 def split_domains(episode: Episode, n_test: int) -> tuple[list[str], list[str]]:
@@ -48,3 +50,9 @@ def places(episode: Episode) -> dict[str, int]:
     """The number of each domain, the same in all episodes of a training."""
     known = episode.all_domains or tuple(episode.domains)
     return {name: number for number, name in enumerate(known)}
+
+
+def batches_of(episode: Episode, names: Sequence[str]) -> list[tuple[int, DomainBatch]]:
+    """The slices of some domains of an episode, each with its number (`places`)."""
+    place = places(episode)
+    return [(place[name], episode.domains[name]) for name in names]

@@ -26,6 +26,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from dgseg.methods.dgnet_config import MetaConfig
+
 Parameters = Mapping[str, Tensor]
 Terms = Mapping[str, Tensor]
 Loss = Callable[[Parameters], tuple[Tensor, Terms]]
@@ -52,6 +54,11 @@ class MetaGradient:
     test: Tensor
     train_terms: dict[str, Tensor]
     test_terms: dict[str, Tensor]
+
+    def report(self) -> dict[str, Tensor]:
+        """Both losses together, and the terms; those of the held-out domains with a mark."""
+        found = {"loss": self.train + self.test} | self.train_terms
+        return found | {f"{name} held out": term for name, term in self.test_terms.items()}
 
 
 def meta_gradient(
@@ -113,6 +120,14 @@ def meta_gradient(
         {name: term.detach() for name, term in train_terms.items()},
         {name: term.detach() for name, term in test_terms.items()},
     )
+
+
+def order_of(step: int, total_steps: int, config: MetaConfig) -> Literal[1, 2]:
+    """Order of a step's gradient: first at the start, then second every so often."""
+    first = round(config.first_order_share * total_steps)
+    if config.order == 1 or step < first:
+        return 1
+    return 2 if (step - first) % config.second_order_every == 0 else 1
 
 
 def _inner_step(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
@@ -142,6 +144,34 @@ class OneNetwork(Method):
         self._fabric.backward(loss)
         self._step_optimiser(episode)
 
+    def _descend(
+        self,
+        gradients: Mapping[str, Tensor],
+        leaves: Mapping[str, Tensor],
+        episode: Episode,
+        clip_value: float = 0.0,
+    ) -> None:
+        """One step of the optimiser down given gradients.
+
+        Parameters
+        ----------
+        gradients : mapping of str to Tensor
+            By the names in `leaves`; parameters without one stay as they are.
+        leaves : mapping of str to Tensor
+            The network's parameters.
+        episode : Episode
+        clip_value : float
+            Largest entry of a gradient; 0 for no limit.
+        """
+        for name, parameter in leaves.items():
+            gradient = gradients.get(name)
+            parameter.grad = None if gradient is None else averaged(self._fabric, gradient)
+        found = [p.grad for p in leaves.values() if p.grad is not None]
+        if clip_value and found:
+            torch._foreach_clamp_min_(found, -clip_value)
+            torch._foreach_clamp_max_(found, clip_value)
+        self._step_optimiser(episode)
+
     def _step_optimiser(self, episode: Episode) -> None:
         """One step of the optimiser down the gradients that the parameters hold."""
         rate = learning_rate(episode.step, self.total_steps, self.config)
@@ -159,6 +189,16 @@ class OneNetwork(Method):
         self._optimiser.step()
         if self.mean is not None:
             self.mean.update(self.net)
+
+
+def averaged(fabric: Fabric, gradient: Tensor) -> Tensor:
+    """The mean of a gradient over all processes.
+
+    Fabric averages in a backward pass; this is for gradients that came without one.
+    """
+    if fabric.world_size == 1:
+        return gradient
+    return cast("Tensor", fabric.all_reduce(gradient, reduce_op="mean"))
 
 
 def learning_rate(step: int, total_steps: int, config: OptimiserConfig) -> float:

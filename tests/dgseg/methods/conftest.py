@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 
 from dgseg.methods.base import Batch, DomainBatch, Episode
-from dgseg.methods.registry import create
+from dgseg.methods.registry import create, network
 from dgseg.nets.build import build
 
 N_CLASSES = 3
@@ -33,16 +33,25 @@ def make_episode(step=0, total=40, labelled=4, unlabelled=4, annotated=None):
     return Episode({"a": DomainBatch(first, None), "b": DomainBatch(None, second)}, step, total)
 
 
+def make_domains(step=0, total=40, labelled=2, unlabelled=2):
+    """Two domains, the second one darker, each with labelled and unlabelled slices."""
+    domains = {}
+    for name, gain in (("a", 1.0), ("b", 0.7)):
+        images, labels = make_slices(labelled)
+        batch = Batch(gain * images, labels)
+        domains[name] = DomainBatch(batch, Batch(gain * make_slices(unlabelled)[0]))
+    return Episode(domains, step, total, tuple(domains))
+
+
 def make_method(name, total=40, precision="32-true", device="cpu", **options):
     """A method over a tiny network that is always the same."""
+    settings = {"augment": "weak", "learning_rate": 1e-2} | options
+    described = network(name, settings, N_CLASSES, width=4, depth=3, n_domains=2)
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        net = build(
-            {"kind": "unet", "n_classes": N_CLASSES, "width": 4, "depth": 3, "groups": 2}
-        )
-    fabric = Fabric(accelerator=device, devices=1, precision=precision)
-    settings = {"augment": "weak", "learning_rate": 1e-2} | options
-    return create(name, net, fabric, settings, total).train()
+        net = build(described | {"groups": 2})
+        fabric = Fabric(accelerator=device, devices=1, precision=precision)
+        return create(name, net, fabric, settings, total).train()
 
 
 @pytest.fixture
@@ -53,6 +62,11 @@ def slices():
 @pytest.fixture
 def episode():
     return make_episode
+
+
+@pytest.fixture
+def domains():
+    return make_domains
 
 
 @pytest.fixture

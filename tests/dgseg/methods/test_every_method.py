@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 import torch
 
-from dgseg.methods.base import Batch, DomainBatch, Episode, Method
+from dgseg.methods.base import Batch, DomainBatch, Method
 from dgseg.methods.registry import get, names
 
 
@@ -27,11 +28,11 @@ def test_says_what_it_is(name):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_learns_a_toy_task(name, precision, method, episode, slices):
+def test_learns_a_toy_task(name, precision, method, domains, slices):
     learner = method(name, precision=precision, total=50)
     losses = []
     for step in range(50):
-        terms = learner.update(episode(step, 50))
+        terms = learner.update(domains(step, 50))
         losses.append(terms["loss"])
         assert all(v.ndim == 0 and not v.requires_grad for v in terms.values())
         assert all(v.dtype == torch.float32 for v in terms.values())
@@ -56,9 +57,9 @@ def test_probabilities(name, precision, method, slices):
         assert probabilities.min() >= 0
 
 
-def test_prediction_is_the_deployable_networks(name, method, episode, slices):
+def test_prediction_is_the_deployable_networks(name, method, domains, slices):
     learner = method(name)
-    learner.update(episode())
+    learner.update(domains())
     images = slices(2)[0]
     net = learner.deployable().eval()
     with torch.no_grad():
@@ -70,7 +71,7 @@ def test_deployable_weights_fit_the_network_they_came_from(name, method):
     learner = method(name)
     expected = {k: v.shape for k, v in method(name).net.state_dict().items()}
     assert {k: v.shape for k, v in learner.deployable().state_dict().items()} == expected
-    assert "head.weight" in expected
+    assert any(key.endswith("head.weight") for key in expected)
 
 
 def test_prediction_leaves_the_mode_alone(name, method, slices):
@@ -80,36 +81,36 @@ def test_prediction_leaves_the_mode_alone(name, method, slices):
     assert [module.training for module in learner.modules()] == before
 
 
-def run(learner, episode, steps):
+def run(learner, domains, steps):
     """As the training loop: each step has its own seed."""
     losses = []
     for step in steps:
         torch.manual_seed(1000 + step)
-        losses.append(learner.update(episode(step, 12))["loss"])
+        losses.append(learner.update(domains(step, 12))["loss"])
     return losses
 
 
-def test_resumed_run_is_the_same_to_the_bit(name, method, episode):
+def test_resumed_run_is_the_same_to_the_bit(name, method, domains):
     unbroken = method(name, total=12)
-    expected = run(unbroken, episode, range(12))
+    expected = run(unbroken, domains, range(12))
     first = method(name, total=12)
-    run(first, episode, range(5))
+    run(first, domains, range(5))
     file = io.BytesIO()
     torch.save({"model": first.state_dict(), "training": first.training_state()}, file)
     file.seek(0)
     saved = torch.load(file, weights_only=True)
     resumed = method(name, total=12)
-    run(resumed, episode, range(2))  # whatever it did before is forgotten
+    run(resumed, domains, range(2))  # whatever it did before is forgotten
     resumed.load_state_dict(saved["model"])
     resumed.load_training_state(saved["training"])
-    losses = run(resumed, episode, range(5, 12))
+    losses = run(resumed, domains, range(5, 12))
     assert all(torch.equal(a, b) for a, b in zip(losses, expected[5:], strict=True))
     for key, value in unbroken.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
 
 
-def test_same_seed_same_run(name, method, episode):
-    first, second = (run(method(name, total=12), episode, range(4)) for _ in range(2))
+def test_same_seed_same_run(name, method, domains):
+    first, second = (run(method(name, total=12), domains, range(4)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
@@ -120,10 +121,10 @@ def test_foreign_training_state_is_refused(name, method):
             learner.load_training_state(state)
 
 
-def test_no_step_waits_for_the_device(name, method, episode, monkeypatch):
+def test_no_step_waits_for_the_device(name, method, domains, monkeypatch):
     """No loss or weight is read back: on a GPU each such read would stop everything."""
     learner = method(name, augment="strong")
-    data = episode()
+    data = domains()
 
     def refuse(self, *args):
         raise AssertionError("a step reads a value back from the device")
@@ -135,10 +136,10 @@ def test_no_step_waits_for_the_device(name, method, episode, monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_no_step_waits_for_a_gpu(name, precision, method, episode):
+def test_no_step_waits_for_a_gpu(name, precision, method, domains):
     """By the driver's own account, after a first step that sets things up."""
     learner = method(name, device="cuda", precision=precision, augment="strong")
-    episodes = [_on(episode(step), "cuda") for step in range(3)]
+    episodes = [_on(domains(step), "cuda") for step in range(3)]
     learner.update(episodes[0])
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -154,8 +155,8 @@ def _on(episode, device):
             *(None if x is None else x.to(device) for x in vars(batch).values())
         )
 
-    domains = {
+    there = {
         domain: DomainBatch(moved(data.labelled), moved(data.unlabelled))
         for domain, data in episode.domains.items()
     }
-    return Episode(domains, episode.step, episode.total_steps)
+    return replace(episode, domains=there)
