@@ -24,6 +24,7 @@ from dgseg.losses.rank import rank_value
 from dgseg.losses.supervised import dice_ce
 from dgseg.methods.base import Episode, Factors
 from dgseg.methods.dgnet_config import DisentanglingConfig
+from dgseg.methods.domains import places
 from dgseg.methods.meta import Parameters
 from dgseg.methods.one_network import OneNetwork
 from dgseg.methods.views import View, Viewer
@@ -150,6 +151,20 @@ class Disentangling(OneNetwork):
         """Anatomy, means of both codes and reconstruction from them, float32."""
         return factors_of(self.deployable(), images)
 
+    def _check_domains(self, episode: Episode) -> None:
+        """Refuse more domains than the network tells apart.
+
+        Raises
+        ------
+        MethodError
+        """
+        known, wanted = self.net.config.n_domains, len(places(episode))
+        if wanted > known:
+            raise MethodError(
+                f"The network tells {known} domains apart, and there are {wanted}.",
+                remedy="Leave some domains out, or start from a new network.",
+            )
+
     def _leaves(self) -> dict[str, Tensor]:
         return dict(self.__dict__["_analysis"].named_parameters())
 
@@ -170,6 +185,20 @@ class Disentangling(OneNetwork):
     def _ramp(self, episode: Episode) -> float:
         return sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))
 
+    def _weights(self, episode: Episode) -> dict[str, float]:
+        """Of all terms in this step: lambda in equations 3 and 4 of DGNet."""
+        config = self.config
+        return {
+            "task": config.task_weight,
+            "reconstruction": config.reconstruction_weight,
+            "kl": config.kl_weight,
+            "hsic": config.hsic_weight,
+            "classification": config.classification_weight,
+            "rank": config.rank_weight,
+            "latent": config.latent_weight,
+            "consistency": config.consistency_weight * self._ramp(episode),
+        }
+
     def _terms(
         self, seen: Seen, view: View, weights: Mapping[str, float]
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -184,8 +213,9 @@ class Disentangling(OneNetwork):
                 + kl_to_normal(seen.codes.domain_mean, seen.codes.domain_log_variance)
             ),
             "classification": lambda: self._classification(seen.domain_logits, view.domains),
-            "rank": lambda: self._rank(seen.anatomy),
         }
+        if seen.anatomy.shape[1] > self.net.config.n_classes:
+            terms["rank"] = lambda: self._rank(seen.anatomy)
         if n:
             terms["task"] = lambda: self._task(seen.logits[:n], view)
         if view.target is not None:
@@ -196,6 +226,9 @@ class Disentangling(OneNetwork):
         if len(view.images) >= _LEAST_FOR_HSIC:
             terms["hsic"] = lambda: self._dependence(seen)
         found = {name: term() for name, term in terms.items() if weights.get(name)}
+        if not found:
+            # Zero, but of the parameters: whoever differentiates it need not ask.
+            return 0.0 * seen.logits.float().sum(), found
         total = torch.stack([weights[name] * term for name, term in found.items()]).sum()
         return total, found
 
