@@ -38,7 +38,9 @@ def hearts(tmp_path_factory):
             image = contrast[labels] + rng.normal(0, 0.05, labels.shape)
             stem = f"P{number}{person}_ED"
             affine = np.diag([1.0, 1, 8, 1])
-            nib.save(nib.Nifti1Image(image.astype(np.float32), affine), folder / f"{stem}.nii.gz")
+            nib.save(
+                nib.Nifti1Image(image.astype(np.float32), affine), folder / f"{stem}.nii.gz"
+            )
             nib.save(nib.Nifti1Image(labels, affine), folder / f"{stem}_seg.nii.gz")
     return root
 

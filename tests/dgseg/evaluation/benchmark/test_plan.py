@@ -31,7 +31,9 @@ def test_rows_say_what_differs():
     assert row("mean-teacher").method == "mean-teacher"
 
 
-@pytest.mark.parametrize("name", ["", "unet", "dgnet-paper/", "dgnet-paper/no-luck", "/no-rank"])
+@pytest.mark.parametrize(
+    "name", ["", "unet", "dgnet-paper/", "dgnet-paper/no-luck", "/no-rank"]
+)
 def test_an_unknown_row_names_those_there_are(name):
     with pytest.raises(MethodError) as error:
         row(name)
