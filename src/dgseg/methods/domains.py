@@ -27,7 +27,11 @@ def split_domains(episode: Episode, n_test: int) -> tuple[list[str], list[str]]:
     MethodError
         If there are fewer than two domains, or no labelled slice.
     """
-    names = list(episode.domains)
+    names = [
+        name
+        for name, batch in episode.domains.items()
+        if batch.labelled is not None or batch.unlabelled is not None
+    ]
     if len(names) < 2:
         raise MethodError(
             "Meta-learning needs scans of two domains or more, and there is one.",
