@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
@@ -12,7 +13,7 @@ from dgseg.methods.base import Episode
 from dgseg.methods.dgnet_config import DGNET_PRESETS, DGNetConfig
 from dgseg.methods.disentangling import Disentangling
 from dgseg.methods.domains import batches_of, split_domains
-from dgseg.methods.meta import MetaGradient, Parameters, Terms, meta_gradient, order_of
+from dgseg.methods.meta import Loss, MetaGradient, Parameters, Terms, meta_gradient, order_of
 from dgseg.methods.views import View
 
 _PUBLISHED = ("net.encoders.", "net.decoder.", "net.feature.head.")
@@ -49,24 +50,29 @@ class DGNet(Disentangling):
         Raises
         ------
         MethodError
-            If there are fewer than two domains, or no labelled slice.
+            If there are fewer than two domains, more than the network was made
+            for, or no labelled slice.
         """
+        self._check_domains(episode)
         train, test = split_domains(episode, self.config.test_domains)
-        kinds = (False, True), (True, False)
-        parts = kinds if self.config.steps_apart else ((True, True),)
-        losses: dict[str, Tensor] = {}
-        for labelled, unlabelled in parts:
-            losses |= self._learn(episode, train, test, labelled, unlabelled)
-        return losses
+        if not self.config.steps_apart:
+            return self._learn(episode, train, test)
+        first = self._learn(episode, train, test, labelled=False)
+        second = self._learn(episode, train, test, unlabelled=False)
+        loss = torch.stack([part["loss"] for part in (first, second) if part]).sum()
+        marked = {f"{name} (unlabelled)": term for name, term in first.items()}
+        marked.pop("loss (unlabelled)", None)
+        return second | marked | {"loss": loss}
 
     def _learn(
         self,
         episode: Episode,
         train: Sequence[str],
         test: Sequence[str],
-        labelled: bool,
-        unlabelled: bool,
+        labelled: bool = True,
+        unlabelled: bool = True,
     ) -> dict[str, Tensor]:
+        """One step on either kind of slices, or both; none where there are no such slices."""
         teacher = self._teacher if self.config.consistency_weight else None
         views = [
             self._viewer.view(
@@ -77,15 +83,17 @@ class DGNet(Disentangling):
             )
             for names in (train, test)
         ]
-        if views[0] is None or views[1] is None:
+        # Where one side has no such slices nothing is held out, but there is much to learn.
+        there = [view for view in views if view is not None]
+        if not there:
             return {}
-        found = self._gradient(views[0], views[1], episode)
+        found = self._gradient(there[0], there[1] if there[1:] else None, episode)
         self._descend(
             found.gradients, self._leaves(), episode, clip_value=self.config.clip_value
         )
         return found.report()
 
-    def _gradient(self, train: View, test: View, episode: Episode) -> MetaGradient:
+    def _gradient(self, train: View, test: View | None, episode: Episode) -> MetaGradient:
         weights = self._weights(episode)
         kept = {"task", "reconstruction", "classification", "consistency"}
         test_weights = {name: weights[name] for name in weights if name in kept}
@@ -96,6 +104,8 @@ class DGNet(Disentangling):
 
             return at
 
+        if test is None:
+            return _plain_gradient(loss(train, weights), self._leaves())
         adapted = None if self.config.adapted == "all" else _published
         return meta_gradient(
             loss(train, weights),
@@ -106,20 +116,15 @@ class DGNet(Disentangling):
             adapted=adapted,
         )
 
-    def _weights(self, episode: Episode) -> dict[str, float]:
-        """Of equations 3 and 4; at meta-test (equation 5) some are left out."""
-        config = self.config
-        return {
-            "task": config.task_weight,
-            "reconstruction": config.reconstruction_weight,
-            "kl": config.kl_weight,
-            "hsic": config.hsic_weight,
-            "classification": config.classification_weight,
-            "rank": config.rank_weight,
-            "latent": config.latent_weight,
-            "consistency": config.consistency_weight * self._ramp(episode),
-        }
-
 
 def _published(name: str) -> bool:
     return name.startswith(_PUBLISHED)
+
+
+def _plain_gradient(loss: Loss, parameters: Parameters) -> MetaGradient:
+    """That of one loss, with nothing held out."""
+    found, terms = loss(parameters)
+    values = torch.autograd.grad(found, list(parameters.values()), allow_unused=True)
+    gradients = {k: v for k, v in zip(parameters, values, strict=True) if v is not None}
+    terms = {name: term.detach() for name, term in terms.items()}
+    return MetaGradient(gradients, found.detach(), torch.zeros_like(found), terms, {})
