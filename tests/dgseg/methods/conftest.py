@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from lightning_fabric import Fabric
 
 from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.dgnet import DGNet
+from dgseg.methods.dgnet_config import DGNetConfig
 from dgseg.methods.registry import create, network
 from dgseg.nets.build import build
 
@@ -33,14 +37,18 @@ def make_episode(step=0, total=40, labelled=4, unlabelled=4, annotated=None):
     return Episode({"a": DomainBatch(first, None), "b": DomainBatch(None, second)}, step, total)
 
 
-def make_domains(step=0, total=40, labelled=2, unlabelled=2):
-    """Two domains, the second one darker, each with labelled and unlabelled slices."""
+def make_domains(step=0, total=40, labelled=2, unlabelled=2, names=("a", "b"), size=32):
+    """Domains, each darker than the one before, with labelled and unlabelled slices."""
     domains = {}
-    for name, gain in (("a", 1.0), ("b", 0.7)):
-        images, labels = make_slices(labelled)
-        batch = Batch(gain * images, labels)
-        domains[name] = DomainBatch(batch, Batch(gain * make_slices(unlabelled)[0]))
-    return Episode(domains, step, total, tuple(domains))
+    for place, name in enumerate(names):
+        gain = 0.7**place
+        images, labels = make_slices(labelled, size)
+        others = gain * make_slices(unlabelled, size)[0]
+        domains[name] = DomainBatch(
+            Batch(gain * images, labels) if labelled else None,
+            Batch(others) if unlabelled else None,
+        )
+    return Episode(domains, step, total, tuple(names))
 
 
 def make_method(name, total=40, precision="32-true", device="cpu", **options):
@@ -52,6 +60,22 @@ def make_method(name, total=40, precision="32-true", device="cpu", **options):
         net = build(described | {"groups": 2})
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
         return create(name, net, fabric, settings, total).train()
+
+
+def make_dgnet(config=None, total=40, precision="32-true", n_domains=2, double=False, **options):
+    """DGNet over the tiniest networks, always the same; in float64 for `double`."""
+    config = replace(config or DGNetConfig(), **({"augment": "none"} | options))
+    described = DGNet.network(config, N_CLASSES, width=4, depth=2, n_domains=n_domains)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        net = build(described)
+        fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+        return DGNet(net.double() if double else net, fabric, config, total).train()
+
+
+@pytest.fixture
+def dgnet():
+    return make_dgnet
 
 
 @pytest.fixture
