@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dgseg.evaluation.benchmark.results import Group, subject_values
+from dgseg.evaluation.benchmark.results import Group
+from dgseg.evaluation.benchmark.summaries import subject_values
 from dgseg.files import atomic_write
 
 _WIDTH_IN = 10.0

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgseg.evaluation.benchmark.bootstrap import RESAMPLES, Difference, paired_difference
+from dgseg.evaluation.benchmark.bootstrap import RESAMPLES, Difference
+from dgseg.evaluation.benchmark.export import write_csv, write_summaries
 from dgseg.evaluation.benchmark.plots import write_box_plots
-from dgseg.evaluation.benchmark.results import (
-    MEASURES,
-    CellScores,
-    Group,
+from dgseg.evaluation.benchmark.results import Group, TableRow, group_cells, read_cells
+from dgseg.evaluation.benchmark.summaries import (
     Summary,
-    TableRow,
     average,
-    group_cells,
-    read_cells,
-    subject_values,
+    difference,
+    reference_rows,
     summarise,
 )
 from dgseg.evaluation.tables import markdown
-from dgseg.files import atomic_write, write_json
+from dgseg.files import atomic_write
 
 if TYPE_CHECKING:
     from dgseg.evaluation.benchmark.plan import Cell
@@ -35,13 +30,9 @@ CSV_NAME = "results.csv"
 JSON_NAME = "results.json"
 PLOT_NAME = "boxplots.png"
 
-REFERENCES = ("deepall", "sdnet")
-"""Methods to which all others are compared, in the variant that has no name."""
-
 _ENOUGH = 6
 """People of a target; from fewer the bootstrap cannot learn how they differ."""
 
-_FORMAT = 1
 _NOTHING = "–"
 
 
@@ -71,10 +62,8 @@ def write_report(out: Path, planned: Sequence[Cell] = ()) -> Path:
     """
     cells = read_cells(out)
     groups = group_cells(cells, planned)
-    _write_csv(out / CSV_NAME, cells)
-    write_json(
-        out / JSON_NAME, {"format": _FORMAT, "groups": [_as_json(group) for group in groups]}
-    )
+    write_csv(out / CSV_NAME, cells)
+    write_summaries(out / JSON_NAME, groups)
     write_box_plots(out / PLOT_NAME, groups)
     with atomic_write(out / TABLE_NAME, "w") as file:
         file.write(render(groups))
@@ -88,24 +77,6 @@ def render(groups: Sequence[Group]) -> str:
         parts += [f"## {group.data}, {_percent(group.fraction)} of the people with labels\n"]
         parts += [part for section in _SECTIONS for part in section(group)]
     return "\n".join(parts)
-
-
-def difference(group: Group, row: TableRow, reference: TableRow) -> Difference | None:
-    """How much higher the 3-D Dice (0 to 1) of a row is than that of another.
-
-    For each target over the seeds that both rows have there, for with another seed
-    other people are labelled; see
-    `dgseg.evaluation.benchmark.bootstrap.paired_difference`.
-    """
-    first: dict[str, dict[str, float]] = {}
-    second: dict[str, dict[str, float]] = {}
-    for target in group.targets:
-        ours, theirs = group.of(row, target), group.of(reference, target)
-        shared = {cell.seed for cell in ours} & {cell.seed for cell in theirs}
-        for found, cells in ((first, ours), (second, theirs)):
-            chosen = [cell for cell in cells if cell.seed in shared]
-            found[target] = subject_values(chosen, "dice")
-    return paired_difference(first, second)
 
 
 _PREFACE = """\
@@ -142,7 +113,7 @@ def _scores(
             [summarise(group.of(row, target), measure) for row in group.rows]
             for target in group.targets
         ]
-        columns.append([average(_per_target(group, row), measure) for row in group.rows])
+        columns.append([average(group.by_target(row), measure) for row in group.rows])
         lowest = measure in ("hd95", "assd")
         texts = [_column(column, scale, lowest) for column in columns]
         lines = [[row.label, *cells] for row, *cells in zip(group.rows, *texts, strict=True)]
@@ -193,7 +164,7 @@ def _seeds(numbers: Sequence[str]) -> str:
 
 def _overlaps(group: Group) -> list[str]:
     names = ("iou", "recall", "precision", "specificity")
-    columns = [[average(_per_target(group, row), name) for row in group.rows] for name in names]
+    columns = [[average(group.by_target(row), name) for row in group.rows] for name in names]
     # Nearly all voxels are background: specificity differs in the second digit.
     texts = [
         [_NOTHING if each is None else f"{100 * each.mean:.2f}" for each in column]
@@ -207,7 +178,7 @@ def _overlaps(group: Group) -> list[str]:
 
 
 def _differences(group: Group) -> list[str]:
-    references = [row for name in REFERENCES if (row := _reference(group, name)) is not None]
+    references = reference_rows(group)
     if not references:
         return []
     found = [[_compared(group, row, other) for other in references] for row in group.rows]
@@ -240,13 +211,6 @@ def _difference_text(found: Difference | None, group: Group) -> str:
     return text
 
 
-def _reference(group: Group, method: str) -> TableRow | None:
-    for row in group.rows:
-        if (row.method, row.variant) == (method, ""):
-            return row
-    return None
-
-
 def _compared(group: Group, row: TableRow, reference: TableRow) -> Difference | None:
     return None if row == reference else difference(group, row, reference)
 
@@ -256,7 +220,7 @@ def _correlations(group: Group) -> list[str]:
     for row in group.rows:
         measured = [
             [cell.distance_correlation for cell in cells if cell.distance_correlation]
-            for cells in _per_target(group, row)
+            for cells in group.by_target(row)
         ]
         measured = [cells for cells in measured if cells]
         if measured:
@@ -277,7 +241,7 @@ def _correlations(group: Group) -> list[str]:
 def _costs(group: Group) -> list[str]:
     lines = []
     for row in group.rows:
-        cells = [cell for found in _per_target(group, row) for cell in found]
+        cells = [cell for found in group.by_target(row) for cell in found]
         if not cells:
             lines.append([row.label, *[_NOTHING] * 5])
             continue
@@ -314,10 +278,6 @@ _SECTIONS: tuple[Callable[[Group], list[str]], ...] = (
 )
 
 
-def _per_target(group: Group, row: TableRow) -> list[tuple[CellScores, ...]]:
-    return [group.of(row, target) for target in group.targets]
-
-
 def _unit(group: Group) -> str:
     if group.spacing_known:
         return "mm"
@@ -335,72 +295,3 @@ def _percent(share: float) -> str:
 def _range(values: Sequence[int]) -> str:
     low, high = min(values), max(values)
     return str(low) if low == high else f"{low}–{high}"
-
-
-def _write_csv(path: Path, cells: Sequence[CellScores]) -> None:
-    head = ["data", "target", "fraction", "method", "variant", "label", "seed"]
-    head += ["subject", "scan_id", "n_slices", "structure", *MEASURES]
-    head += ["dice_2d_pooled", "distance_unit"]
-    with atomic_write(path, "w") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(head)
-        for cell in cells:
-            row = cell.row
-            first = [cell.data, cell.target, cell.fraction, row.method, row.variant]
-            first += [row.label, cell.seed]
-            last = "mm" if cell.spacing_known else "px"
-            for scan in cell.scans:
-                place = [scan["subject"], scan["scan_id"], scan["n_slices"]]
-                for name in cell.schema:
-                    scores = [scan[measure][name] for measure in MEASURES]
-                    pooled = scan["dice_2d"]["pooled"]
-                    lines.writerow([*first, *place, name, *scores, pooled, last])
-
-
-def _as_json(group: Group) -> dict[str, Any]:
-    references = [row for name in REFERENCES if (row := _reference(group, name)) is not None]
-    pairs = [(row, other) for row in group.rows for other in references if row != other]
-    differences = [(row, other, difference(group, row, other)) for row, other in pairs]
-    return {
-        "data": group.data,
-        "fraction": group.fraction,
-        "schema": group.schema,
-        "distance_unit": "mm" if group.spacing_known else "px",
-        "targets": group.targets,
-        "rows": [_row_as_json(group, row) for row in group.rows],
-        "differences": [
-            {"measure": "dice", "of": row.label, "less": other.label, **asdict(found)}
-            for row, other, found in differences
-            if found is not None
-        ],
-        "missing": [
-            {"label": row.label, "target": target, "seed": seed}
-            for row, target, seed in group.missing
-        ],
-    }
-
-
-def _row_as_json(group: Group, row: TableRow) -> dict[str, Any]:
-    def all_measures(
-        summary: Callable[[str, str | None], Summary | None],
-    ) -> dict[str, Any] | None:
-        found: dict[str, Any] = {}
-        for measure in MEASURES:
-            whole = summary(measure, None)
-            if whole is None:
-                return None
-            parts = {name: summary(measure, name) for name in group.schema}
-            found[measure] = asdict(whole) | {
-                "structures": {name: asdict(part) for name, part in parts.items() if part}
-            }
-        return found
-
-    cells = _per_target(group, row)
-    return {
-        **asdict(row),
-        "targets": {
-            target: all_measures(lambda m, s, found=found: summarise(found, m, s))  # type: ignore[misc]
-            for target, found in zip(group.targets, cells, strict=True)
-        },
-        "average": all_measures(lambda m, s: average(cells, m, s)),
-    }

@@ -6,20 +6,11 @@ import csv
 import json
 from itertools import product
 
-import numpy as np
 import pytest
 
 from dgseg.errors import TrainingError
 from dgseg.evaluation.benchmark.plan import Cell
-from dgseg.evaluation.benchmark.results import (
-    MEASURES,
-    TableRow,
-    average,
-    group_cells,
-    read_cells,
-    subject_values,
-    summarise,
-)
+from dgseg.evaluation.benchmark.results import MEASURES, TableRow, group_cells, read_cells
 from dgseg.evaluation.benchmark.tables import CSV_NAME, JSON_NAME, PLOT_NAME, write_report
 
 SCHEMA = ["LV", "RV"]
@@ -197,39 +188,18 @@ def test_distance_correlations_and_costs(write):
     assert ["dgnet", "2", "80–90", "12", "960", "60"] in lines
 
 
-def test_scans_of_a_person_come_before_people(write):
-    scans = [scan("p0", 0.4, "ED"), scan("p0", 0.6, "ES"), scan("p1", 0.8)]
-    (cell,) = read_cells(write(content("a", "deepall", scans)))
-    assert subject_values([cell], "dice") == pytest.approx({"p0": 0.5, "p1": 0.8})
-    assert subject_values([cell], "dice", "LV") == pytest.approx({"p0": 0.4, "p1": 0.7})
-    assert subject_values([cell], "dice_2d") == pytest.approx({"p0": 0.45, "p1": 0.75})
-    summary = summarise([cell], "dice")
-    assert summary.mean == pytest.approx(0.65)
-    assert summary.n_subjects == 2
-
-
-def test_spread_of_the_average_over_seeds(write):
-    out = write(
-        *(
-            content(target, "dgnet", people(0.5, 0.5 + gain), seed=seed)
-            for target, seed, gain in [("a", 0, 0), ("a", 1, 0.2), ("b", 0, 0.4), ("b", 1, 0)]
-        ),
-        content("b", "dgnet", people(0.1, 0.1), seed=2),
-    )
-    (group,) = group_cells(read_cells(out))
-    summary = average([group.of(group.rows[0], t) for t in ("a", "b")], "dice")
-    # Seed 2 is not at all targets: means of seed 0: 50, 70; of seed 1: 60, 50.
-    assert summary.seeds == (0, 1)
-    assert summary.sd_seeds == pytest.approx(np.std([0.6, 0.55], ddof=1))
-
-
 def test_files_for_programs(out):
     write_report(out)
     with (out / CSV_NAME).open(encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * (2 + 4 + 2 + 2 + 4 + 2)
     line = next(each for each in lines if each["method"] == "sdnet")
-    assert (line["subject"], line["structure"], line["distance_unit"]) == ("p0", "LV", "px")
+    assert (line["scan_id"], line["structure"], line["distance_unit"]) == ("p0-ED", "LV", "px")
+    same = {
+        each["person"] for each in lines if (each["target"], each["scan_id"]) == ("a", "p0-ED")
+    }
+    assert same == {line["person"]}
+    assert len({each["person"] for each in lines}) == 6
     assert float(line["dice"]) == pytest.approx(0.5)
     assert float(line["dice_2d_pooled"]) == pytest.approx(0.55)
     (group,) = json.loads((out / JSON_NAME).read_text(encoding="utf-8"))["groups"]
