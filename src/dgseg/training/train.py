@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from dgseg.files import write_json
 from dgseg.methods import registry
 from dgseg.methods.base import Method
 from dgseg.nets.build import build
-from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import LabelSchema
 from dgseg.training.checkpoint import read_progress
@@ -123,11 +122,14 @@ def train(
     tell = on_phase or _log.info
     out.mkdir(parents=True, exist_ok=True)
     fabric = make_fabric(config.device, config.precision, config.threads)
+    domains = tuple(dict.fromkeys(entry.domain for entry in _read(config, data)))
+    if domains:  # what is wrong with the settings is said before the scans are read
+        _start(config, data, domains, start_from)
     tell("Preparing the scans")
+    selection = _selection(config, data, validation, fabric)
     store = _fill_store(config, data, fabric, out)
     sampler = _sampler(config, store)
     start = _start(config, data, sampler.domains, start_from)
-    selection = _selection(config, data, validation, fabric)
     checkpoint = out / CHECKPOINT_NAME
     steps = _steps(config, start, sampler, fabric, checkpoint, selection)
     method = _method(config, start, fabric, steps)
@@ -178,16 +180,16 @@ def preprocessing_of(config: TrainConfig) -> Preprocessing:
     )
 
 
+def _read(config: TrainConfig, data: TrainingSet) -> list[Entry]:
+    """The entries that are of use, with the unlabelled ones or without."""
+    return [e for e in data.entries if e.labelled or config.unlabelled_per_domain]
+
+
 def _fill_store(
     config: TrainConfig, data: TrainingSet, fabric: Fabric, out: Path
 ) -> SliceStore:
-    def items() -> Iterator[AnnotatedScan]:
-        for entry in data.entries:
-            if entry.labelled or config.unlabelled_per_domain:
-                yield entry.load()
-
     return SliceStore.build(
-        items(),
+        (entry.load() for entry in _read(config, data)),
         preprocessing_of(config),
         fabric.device,
         memory_limit_gb=config.memory_limit_gb,

@@ -13,7 +13,7 @@ from torch import nn
 
 from dgseg.bundles.bundle import read_info, read_weights
 from dgseg.datasets.registry import Entry
-from dgseg.errors import MethodError, TrainingError
+from dgseg.errors import LabelsError, MethodError, TrainingError
 from dgseg.methods import registry
 from dgseg.methods.config import DeepAllConfig
 from dgseg.methods.deepall import DeepAll
@@ -244,6 +244,22 @@ def test_a_method_that_needs_more_domains_says_so(toy, data, tmp_path):
     with pytest.raises(MethodError, match=r"at least 2 domains, and here is 1: c\.") as caught:
         train(config, data.of_subjects([("c", "p4")]), tmp_path)
     assert "deepall" in caught.value.remedy
+
+
+def test_wrong_settings_are_said_before_any_scan_is_read(data, tmp_path):
+    def unread():
+        raise AssertionError
+
+    entries = tuple(dataclasses.replace(entry, loader=unread) for entry in data.entries)
+    closed = dataclasses.replace(data, entries=entries)
+    for wrong in ({"method": "deepall-magic"}, {"options": {"magic": 1}}):
+        with pytest.raises(MethodError, match="magic"):
+            train(dataclasses.replace(CONFIG, **wrong), closed, tmp_path)
+
+
+def test_nothing_to_learn_from(data, tmp_path):
+    with pytest.raises(LabelsError, match="no scans"):
+        train(CONFIG, data.labelled_only(()), tmp_path)
 
 
 def test_the_grid_is_given_in_one_way(data, tmp_path):
