@@ -62,7 +62,9 @@ def make_method(name, total=40, precision="32-true", device="cpu", **options):
         return create(name, net, fabric, settings, total).train()
 
 
-def make_dgnet(config=None, total=40, precision="32-true", n_domains=2, double=False, **options):
+def make_dgnet(
+    config=None, total=40, precision="32-true", n_domains=2, double=False, **options
+):
     """DGNet over the tiniest networks, always the same; in float64 for `double`."""
     config = replace(config or DGNetConfig(), **({"augment": "none"} | options))
     described = DGNet.network(config, N_CLASSES, width=4, depth=2, n_domains=n_domains)
