@@ -83,11 +83,14 @@ def _draw(axes: Axes, group: Group, target: str, low: float) -> None:
         if values.size == 0:
             axes.text(low + 1, place, "not yet run", va="center", fontsize=7, color="#777777")
             continue
-        if values.size >= _ENOUGH:
+        few = values.size < _ENOUGH
+        if not few:
             _box(axes, values, place)
         # A fixed shake, so that the same scores give the same picture.
-        shake = np.linspace(-0.2, 0.2, 5)[np.arange(values.size) % 5]
-        axes.plot(values, place + shake, ".", markersize=3, color="black", alpha=0.5)
+        shake = np.linspace(-0.2, 0.2, 5)[np.arange(values.size) % 5] * (not few)
+        colour = _COLOURS[place % len(_COLOURS)] if few else "black"
+        size, share = (9, 0.9) if few else (3, 0.5)
+        axes.plot(values, place + shake, ".", markersize=size, color=colour, alpha=share)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlim(low, 100)
