@@ -132,11 +132,12 @@ class Benchmark:
             validate_every=self.validate_every or max(1, self.steps // 20),
             **changes,
         )
+        rows = tuple(row(name) for name in dict.fromkeys(self.methods))
         n_sources = len(load(self.data, root=self.data_root).domains) - 1
         n_validation = self.n_validation
         return BenchmarkPlan(
             data=self.data,
-            rows=tuple(row(name) for name in dict.fromkeys(self.methods)),
+            rows=rows,
             config=config,
             targets=self.targets,
             fractions=self.fractions,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
@@ -49,6 +50,7 @@ def run_parallel(
     CellResult
         In the order in which they end.
     """
+    token = uuid4().hex[:8]  # a scheduler that was there before may remember older runs
     with _client(workers, scheduler) as client:
         client.subscribe_topic(_TOPIC, lambda event: say(event[1]))
         futures = {
@@ -57,7 +59,7 @@ def run_parallel(
                 cell,
                 plan,
                 out.resolve(),
-                key=f"{cell.name}-{id(plan)}",
+                key=f"{cell.name}-{token}",
                 priority=-number,
                 pure=False,
             ): cell
@@ -83,12 +85,12 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
             yield client
         return
     settings: dict[str, Any] = {
+        # Workers that are told to stop while they train say a lot that helps nobody.
+        "logging": {"distributed": "critical"},
         "distributed.worker.daemon": True,
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.profile.enabled": False,
     }
-    # Workers that are told to stop while they train say a lot that helps nobody.
-    logging.getLogger("distributed").setLevel(logging.ERROR)
     with (
         tempfile.TemporaryDirectory(prefix="dgseg-") as scratch,
         dask.config.set(settings),
@@ -100,7 +102,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
             dashboard_address=None,
             memory_limit=0,
             local_directory=scratch,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
     ):

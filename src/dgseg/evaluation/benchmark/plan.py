@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from dgseg.errors import DatasetError, MethodError
+from dgseg.errors import DatasetError, MethodError, TrainingError
 from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.methods import registry
 from dgseg.training.config import TrainConfig
@@ -142,6 +142,11 @@ class BenchmarkPlan:
         batches.
     data_root : Path or None
         As in `dgseg.datasets.registry.load`.
+
+    Raises
+    ------
+    TrainingError
+        If nothing is to be compared, or a number is out of its range.
     """
 
     data: str
@@ -153,6 +158,23 @@ class BenchmarkPlan:
     n_validation: int = 2
     images_per_step: int = 12
     data_root: Path | None = None
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "at least one row, fraction and seed": not (
+                self.rows and self.fractions and self.seeds
+            ),
+            "fractions above 0 and at most 1": any(
+                not 0 < part <= 1 for part in self.fractions
+            ),
+            "0 or more people for validation": self.n_validation < 0,
+            "at least 1 image a step": self.images_per_step < 1,
+        }
+        for need, missed in wrong.items():
+            if missed:
+                raise TrainingError(
+                    f"A benchmark needs {need}.", remedy="Correct the setting, or leave it out."
+                )
 
     def cells(self, domains: Sequence[str]) -> tuple[Cell, ...]:
         """All cells in the order of their training: seed by seed, row by row.
@@ -174,13 +196,14 @@ class BenchmarkPlan:
                 f"The data set {self.data} has no domain {', '.join(unknown)}.",
                 remedy=f"Domains are: {', '.join(domains)}.",
             )
-        return tuple(
+        cells = (
             Cell(self.data, target, fraction, row.method, row.variant, seed)
             for seed in self.seeds
             for fraction in self.fractions
             for row in self.rows
             for target in targets
         )
+        return tuple(dict.fromkeys(cells))
 
     def row_of(self, cell: Cell) -> Row:
         """The row that a cell belongs to.
@@ -270,7 +293,7 @@ def default_config(data: str, size: Size = "cpu", **changes: Any) -> TrainConfig
     MethodError
         If one of them is out of its range.
     """
-    grid = _GRIDS[_ANATOMY.get(data, "cord"), size]  # type: ignore[index]
+    grid = _GRIDS[_ANATOMY.get(data, "cord"), size]
     config = TrainConfig(**{**_SHARED[size], **grid, **changes})
     try:
         TypeAdapter(TrainConfig).validate_python(asdict(config))

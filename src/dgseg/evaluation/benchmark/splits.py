@@ -84,7 +84,9 @@ def make_split(
     people = _people(entries)
     labelled_people = _people(entries, labelled=True)
     _check_target(target, people, labelled_people)
-    roles: dict[str, list[Person]] = {"labelled": [], "unlabelled": [], "validation": []}
+    labelled: list[Person] = []
+    unlabelled: list[Person] = []
+    validation: list[Person] = []
     for domain in sorted(set(people) - {target}):
         sources = people[domain] - people[target]
         if not sources:
@@ -97,13 +99,21 @@ def make_split(
                 f"{n_validation} to choose the checkpoint and one to learn from.",
                 remedy="Lower the number of people for validation, or leave the domain out.",
             )
-        validation = able[:n_validation]
-        labelled = able[n_validation : n_validation + n_labelled]
-        unlabelled = sorted(sources - set(validation) - set(labelled))
-        for role, chosen in zip(roles, (labelled, unlabelled, validation), strict=True):
-            roles[role] += [(domain, who) for who in sorted(chosen)]
-    test = tuple((target, who) for who in sorted(labelled_people[target]))
-    return Split(target, seed, fraction, *(tuple(chosen) for chosen in roles.values()), test)
+        choosing = able[:n_validation]
+        taught = able[n_validation : n_validation + n_labelled]
+        rest = sources - set(choosing) - set(taught)
+        labelled += [(domain, who) for who in sorted(taught)]
+        unlabelled += [(domain, who) for who in sorted(rest)]
+        validation += [(domain, who) for who in sorted(choosing)]
+    return Split(
+        target,
+        seed,
+        fraction,
+        labelled=tuple(labelled),
+        unlabelled=tuple(unlabelled),
+        validation=tuple(validation),
+        test=tuple((target, who) for who in sorted(labelled_people[target])),
+    )
 
 
 def saved_split(
@@ -168,10 +178,10 @@ def read_split(path: Path) -> Split:
             str(content["target"]),
             int(content["seed"]),
             float(content["fraction"]),
-            *(
-                _pairs(content, role)
-                for role in ("labelled", "unlabelled", "validation", "test")
-            ),
+            labelled=_pairs(content, "labelled"),
+            unlabelled=_pairs(content, "unlabelled"),
+            validation=_pairs(content, "validation"),
+            test=_pairs(content, "test"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dgseg.errors import DatasetError, MethodError
+from dgseg.errors import DatasetError, MethodError, TrainingError
 from dgseg.evaluation.benchmark.plan import (
     ABLATIONS,
     ROWS,
@@ -53,6 +53,24 @@ def test_all_rows_of_a_seed_come_before_the_next_seed():
     assert [cell.target for cell in cells[:4]] == ["a", "b", "a", "b"]
     assert cells[2].name == "cardiac-a-0.05-dgnet-paper+no-rank-seed0"
     assert plan().row_of(cells[2]).label == "dgnet-paper/no-rank"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fractions": (0.05, 5.0)}, "fractions"),
+        ({"fractions": ()}, "at least one row"),
+        ({"n_validation": -1}, "validation"),
+        ({"images_per_step": 0}, "image"),
+    ],
+)
+def test_numbers_out_of_range_are_said(changes, words):
+    with pytest.raises(TrainingError, match=words):
+        plan(**changes)
+
+
+def test_what_is_named_twice_is_done_once():
+    assert len(plan(seeds=(0, 0), targets=("a", "a")).cells(["a", "b"])) == 2
 
 
 def test_an_unknown_target_names_those_there_are():

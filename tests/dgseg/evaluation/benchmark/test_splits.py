@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dgseg.datasets.dataset import Entry
@@ -36,6 +36,7 @@ def of(split_role, domain):
     return [who for where, who in split_role if where == domain]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(SIZES)),
     st.sampled_from([0.02, 0.05, 0.2, 0.5, 1.0]),
