@@ -6,12 +6,15 @@ import re
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from dgseg.datasets.dataset import DatasetInfo, Entry
 from dgseg.errors import DatasetError
 from dgseg.scans.annotated import AnnotatedScan, labelled_range
 from dgseg.scans.found import natural_key
+from dgseg.scans.geometry import Geometry
 from dgseg.scans.nifti import check_labels, read_labels, read_nifti
-from dgseg.scans.scan import ScanSource
+from dgseg.scans.scan import Scan, ScanSource
 from dgseg.scans.schema import CARDIAC
 
 _IMAGE = re.compile(r"^(?P<subject>.+)_(?:ED|ES)\.nii(?:\.gz)?$")
@@ -73,8 +76,28 @@ def entries(root: Path) -> tuple[Entry, ...]:
 
 def _load(path: Path, labels_path: Path | None, domain: str, subject: str) -> AnnotatedScan:
     scan = read_nifti(path)
+    upright = _upright(scan.geometry)
+    turned = Scan(_turn(scan.array, scan.geometry, upright), upright, scan.source)
     if labels_path is None:
-        return AnnotatedScan(scan, None, None, domain, subject)
+        return AnnotatedScan(turned, None, None, domain, subject)
     labels = read_labels(labels_path, scan)
     check_labels(labels, scan, CARDIAC)
-    return AnnotatedScan(scan, labels, labelled_range(labels), domain, subject)
+    labels = _turn(labels, scan.geometry, upright)
+    return AnnotatedScan(turned, labels, labelled_range(labels), domain, subject)
+
+
+def _upright(geometry: Geometry) -> Geometry:
+    """Where the voxels really are, if the header was reset and cannot tell.
+
+    The copies in use have identity affines, with or without two minus signs,
+    though both challenges store voxels in the same order: from right to left,
+    and from front to back. Taken at their word, half of the hearts would stand
+    on their heads beside the others.
+    """
+    if not np.array_equal(np.abs(geometry.affine), np.eye(4)):
+        return geometry
+    return Geometry(geometry.shape, np.diag([-1.0, -1.0, 1.0, 1.0]), geometry.slice_axis)
+
+
+def _turn(array: np.ndarray, before: Geometry, after: Geometry) -> np.ndarray:
+    return np.ascontiguousarray(after.to_canonical(before.to_original(array)))

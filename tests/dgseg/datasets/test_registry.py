@@ -256,3 +256,21 @@ def test_the_real_hearts(real_data):
         scan = entry.load()
         assert CARDIAC.accepts(scan.labels)
         assert scan.annotated.sum() >= 3
+
+
+def test_hearts_whose_headers_were_reset_stand_the_same_way_up(tmp_path):
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 900, (32, 30, 6)).astype(np.int16)
+    labels = rng.integers(0, 4, image.shape).astype(np.uint8)
+    for name, signs in (("plus", 1), ("minus", -1)):
+        affine = np.diag([signs, signs, 1, 1]).astype(float)
+        folder = tmp_path / "cardiac" / name
+        folder.mkdir(parents=True)
+        nib.save(nib.Nifti1Image(image, affine), folder / "P1_ED.nii.gz")
+        nib.save(nib.Nifti1Image(labels, affine), folder / "P1_ED_seg.nii.gz")
+    one, two = (entry.load() for entry in load("cardiac", root=tmp_path).entries)
+    np.testing.assert_array_equal(one.scan.array, two.scan.array)
+    np.testing.assert_array_equal(one.labels, two.labels)
+    # The first voxel is to the right and in front: above, and to the left of the picture.
+    np.testing.assert_array_equal(one.scan.array, image.transpose(2, 1, 0))
+    np.testing.assert_array_equal(one.labels, labels.transpose(2, 1, 0))
