@@ -45,6 +45,8 @@ class Benchmark:
     """Optimiser steps of every training."""
     images_per_step: int | None = None
     """Slices that a step sees, whatever the method; 4 a source domain if not given."""
+    unlabelled_share: float = 0.25
+    """Share of them without labels, for methods that learn from those."""
     n_validation: int | None = None
     """People of each source domain who choose the checkpoint; the data set's if not given."""
     validate_every: int | None = None
@@ -146,5 +148,6 @@ class Benchmark:
             if n_validation is None
             else n_validation,
             images_per_step=self.images_per_step or 4 * n_sources,
+            unlabelled_share=self.unlabelled_share,
             data_root=self.data_root,
         )

@@ -8,7 +8,9 @@ from typing import Literal
 from monai.losses import DiceLoss
 from torch import Tensor
 
-ConsistencyKind = Literal["mse", "ce", "dice"]
+from dgseg.losses.supervised import dice_ce
+
+ConsistencyKind = Literal["mse", "ce", "dice", "labels"]
 
 
 def consistency(
@@ -19,8 +21,8 @@ def consistency(
 ) -> Tensor:
     """How far a student is from a teacher's probabilities.
 
-    Perone et al., NeuroImage 2019, compared the three: the squared error was
-    the stable one.
+    Perone et al., NeuroImage 2019, compared the first three: the squared error was
+    the stable one. Labels are those of Lee, ICML Workshop 2013.
 
     Parameters
     ----------
@@ -31,10 +33,12 @@ def consistency(
     valid : Tensor of bool, shape (N, H, W), optional
         Pixels to compare; all if not given. The loss is their mean, and zero
         where there are none.
-    kind : {'mse', 'ce', 'dice'}
+    kind : {'mse', 'ce', 'dice', 'labels'}
         Mean squared difference of the probabilities (over classes, too);
         cross-entropy; MONAI's Dice loss with soft targets, pooled over the
-        batch. Only the first two are comparable in scale to one pixel's error.
+        batch; the supervised loss, Dice and cross-entropy, with the teacher's
+        most probable class as the truth. Only the first two are comparable in
+        scale to one pixel's error.
 
     Returns
     -------
@@ -43,6 +47,8 @@ def consistency(
     """
     logits = logits.float()
     target = target.detach().float()
+    if kind == "labels":
+        return dice_ce(logits, target.argmax(dim=1), valid)
     mask = logits.new_ones(()) if valid is None else valid[:, None].to(logits.dtype)
     if kind == "dice":
         loss: Tensor = DiceLoss(batch=True)(logits.softmax(dim=1) * mask, target * mask)

@@ -44,7 +44,7 @@ class OptimiserConfig:
         Factors of the two terms of the supervised loss.
     """
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     weight_decay: _Factor = 1e-4
     warm_up: _Share = 0.05
     final_rate: _Share = 0.01
@@ -80,7 +80,7 @@ class MeanTeacherConfig(OptimiserConfig):
     ----------
     ema_decay : float
         Of the teacher's weights; lower at the start, see `dgseg.methods.ema`.
-    consistency : {'mse', 'ce', 'dice'}
+    consistency : {'mse', 'ce', 'dice', 'labels'}
         Between student and teacher on unlabelled slices.
     consistency_weight : float
         Its factor at the end of the ramp.
@@ -102,7 +102,7 @@ class MeanTeacherConfig(OptimiserConfig):
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    consistency: Literal["mse", "ce", "dice"] = "mse"
+    consistency: Literal["mse", "ce", "dice", "labels"] = "mse"
     consistency_weight: _Factor = 20.0
     ramp: _Share = 0.25
     confidence: _Share = 0.0

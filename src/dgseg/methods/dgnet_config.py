@@ -44,7 +44,7 @@ class DisentanglingConfig(OptimiserConfig):
         with its own sigmoid.
     consistency_weight : float
         Of agreement with the teacher on unlabelled slices, after its ramp.
-    consistency : {'mse', 'ce', 'dice'}
+    consistency : {'mse', 'ce', 'dice', 'labels'}
     confidence : float
         Only pixels count where the teacher's largest probability is at least this.
     ramp : float
@@ -53,7 +53,7 @@ class DisentanglingConfig(OptimiserConfig):
 
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
     anatomy_channels: Annotated[int, Field(ge=2, le=256)] = 8
-    anatomy: Literal["none", "sigmoid", "softmax", "binary"] = "softmax"
+    anatomy: Literal["none", "sigmoid", "softmax", "binary"] = "none"
     task: Literal["network", "first-channels"] = "network"
     style_dims: _Dims = 8
     domain_dims: _Dims = 8
@@ -70,7 +70,7 @@ class DisentanglingConfig(OptimiserConfig):
     classification: Literal["logits", "squashed"] = "logits"
     rank_weight: _Factor = 0.1
     consistency_weight: _Factor = 0.0
-    consistency: Literal["mse", "ce", "dice"] = "ce"
+    consistency: Literal["mse", "ce", "dice", "labels"] = "ce"
     confidence: _Share = 0.0
     ramp: _Share = 0.25
 
@@ -133,7 +133,6 @@ PAPER_GPU = DGNetConfig(ce_weight=0.0, learning_rate=2e-5, warm_up=0.0, final_ra
 
 OFFICIAL_CPU = DGNetConfig(
     ce_weight=1.0,
-    anatomy="none",
     task="first-channels",
     encoders="shared",
     latent_weight=0.1,
@@ -150,7 +149,6 @@ channels of the anatomy, few parameters take the inner step, 5 x (Dice + CE), tw
 
 OFFICIAL_GPU = DGNetConfig(
     ce_weight=1.0,
-    anatomy="none",
     task="first-channels",
     encoders="shared",
     latent_weight=0.1,

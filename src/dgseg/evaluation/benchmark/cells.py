@@ -105,22 +105,23 @@ def config_of(cell: Cell, plan: BenchmarkPlan, n_sources: int) -> TrainConfig:
     """
     row = plan.row_of(cell)
     kind, _ = registry.resolve(row.method, plan.config.size)
-    halves = row.unlabelled and getattr(kind, "semi_supervised", False)
-    share = 2 * n_sources if halves else n_sources
-    n = plan.images_per_step // share
-    if plan.images_per_step % share:
+    n, left_over = divmod(plan.images_per_step, n_sources)
+    both = row.unlabelled and getattr(kind, "semi_supervised", False)
+    least = 2 if both else 1
+    if left_over or n < least:
         raise TrainingError(
             f"{plan.images_per_step} images a step cannot be shared out evenly among "
-            f"{n_sources} domains{', half of them labelled' * halves}.",
-            remedy=f"Choose a multiple of {2 * n_sources} images a step.",
+            f"{n_sources} domains{', with and without labels' * both}.",
+            remedy=f"Choose a multiple of {n_sources}, and at least {least * n_sources}.",
         )
+    without = min(max(1, round(plan.unlabelled_share * n)), n - 1) if both else 0
     return replace(
         plan.config,
         method=row.method,
         options=dict(row.options),
         augment=row.augment or plan.config.augment,
-        batch_per_domain=n,
-        unlabelled_per_domain=n if halves else 0,
+        batch_per_domain=n - without,
+        unlabelled_per_domain=without,
         domains_per_step=None,
         seed=cell.seed,
         validate_every=plan.config.validate_every if plan.n_validation else 0,

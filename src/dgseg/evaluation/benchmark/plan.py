@@ -136,7 +136,9 @@ class BenchmarkPlan:
         People of each source domain whose labels choose the checkpoint.
     images_per_step : int
         Slices that one optimiser step sees, the same for every method: all of them
-        labelled, or half of them for a method that learns from unlabelled ones too.
+        labelled, but for a method that learns from unlabelled ones too.
+    unlabelled_share : float
+        Share of them that are unlabelled there; at least one of each domain.
     config : TrainConfig
         Shared by all trainings; `Row` and `Cell` decide its method, options, seed and
         batches.
@@ -157,6 +159,7 @@ class BenchmarkPlan:
     seeds: tuple[int, ...] = (0,)
     n_validation: int = 2
     images_per_step: int = 12
+    unlabelled_share: float = 0.25
     data_root: Path | None = None
 
     def __post_init__(self) -> None:

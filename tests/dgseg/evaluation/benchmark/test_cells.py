@@ -182,8 +182,12 @@ def test_every_method_sees_as_many_images(make_plan, monkeypatch):
         assert per_domain * 3 == plan.images_per_step
         alone = cell.method == "deepall" or cell.variant == "no-unlabelled"
         assert (config.unlabelled_per_domain == 0) is alone
-    with pytest.raises(TrainingError, match=r"12 images .* 5 domains.*multiple of 10"):
+        assert config.unlabelled_per_domain == (0 if alone else 1)
+    learns_from_both = plan.cells(("east",))[1]
+    with pytest.raises(TrainingError, match=r"12 images .* 5 domains.*multiple of 5"):
         config_of(plan.cells(("east",))[0], plan, 5)
+    with pytest.raises(TrainingError, match=r"with and without labels.*at least 24"):
+        config_of(learns_from_both, plan, 12)
 
 
 def test_without_people_for_it_nothing_is_selected(make_plan, tmp_path):
