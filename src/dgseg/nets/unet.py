@@ -7,6 +7,8 @@ from itertools import pairwise
 from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
+from dgseg.nets.conv import Conv2d, ConvTranspose2d
+
 _SLOPE = 0.01
 
 
@@ -45,7 +47,7 @@ class UNet(nn.Module):
             _upsampling(upsampling, below, here) for here, below in pairwise(widths)
         )
         self.decoder = nn.ModuleList(_Block(2 * here, here, groups) for here in widths[:-1])
-        self.head = nn.Conv2d(width, n_classes, 1)
+        self.head = Conv2d(width, n_classes, 1)
         self.apply(_initialise)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -75,7 +77,7 @@ class _Block(nn.Sequential):
         for channels in (before, after):
             layers += [
                 # The normalisation takes a bias away again.
-                nn.Conv2d(channels, after, 3, padding=1, bias=False),
+                Conv2d(channels, after, 3, padding=1, bias=False),
                 nn.GroupNorm(groups, after),
                 nn.LeakyReLU(_SLOPE, inplace=True),
             ]
@@ -84,10 +86,10 @@ class _Block(nn.Sequential):
 
 def _upsampling(kind: str, before: int, after: int) -> nn.Module:
     if kind == "transposed":
-        return nn.ConvTranspose2d(before, after, 2, stride=2)
+        return ConvTranspose2d(before, after, 2, stride=2)
     # Mixing the channels first interpolates half as many, and both are linear.
     return nn.Sequential(
-        nn.Conv2d(before, after, 1),
+        Conv2d(before, after, 1),
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
     )
 
