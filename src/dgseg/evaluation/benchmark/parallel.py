@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,15 @@ from typing import Any
 from uuid import uuid4
 
 import dask
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import (
+    Client,
+    LocalCluster,
+    Status,
+    Worker,
+    WorkerPlugin,
+    as_completed,
+    get_worker,
+)
 
 from dgseg.evaluation.benchmark.cells import CellResult
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
@@ -74,8 +83,26 @@ def run_parallel(
 
 
 def _attempt(cell: Cell, plan: BenchmarkPlan, out: Path) -> CellResult:
-    """As `attempt`, in a worker; what it says goes to the client."""
-    return attempt(cell, plan, out, partial(get_worker().log_event, _TOPIC))
+    """As `attempt`, in a worker; what it says goes to the client.
+
+    A worker that is being closed stops at the next step, with a checkpoint.
+    """
+    worker = get_worker()
+    return attempt(
+        cell,
+        plan,
+        out,
+        partial(worker.log_event, _TOPIC),
+        should_stop=lambda: worker.status not in (Status.running, Status.paused),
+    )
+
+
+class _DeafToInterrupts(WorkerPlugin):
+    """Leaves Ctrl+C, which reaches all processes of a terminal, to the one in front."""
+
+    def setup(self, worker: Worker) -> None:
+        del worker
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
@@ -85,12 +112,15 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
             yield client
         return
     settings: dict[str, Any] = {
-        # Workers that are told to stop while they train say a lot that helps nobody.
-        "logging": {"distributed": "critical"},
+        "logging": {"distributed": "critical"},  # of the workers
         "distributed.worker.daemon": True,
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.http.routes": [],
+        "distributed.worker.http.routes": [],
     }
+    # What scheduler and workers say when they begin and end helps nobody here.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (
         tempfile.TemporaryDirectory(prefix="dgseg-") as scratch,
         dask.config.set(settings),
@@ -106,4 +136,5 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        client.register_plugin(_DeafToInterrupts())
         yield client

@@ -20,6 +20,7 @@ from dgseg.evaluation.benchmark.cells import (
 )
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 from dgseg.files import write_json
+from dgseg.training.loop import ShouldStop
 from dgseg.training.train import TrainingSet, training_set
 
 Say = Callable[[str], None]
@@ -92,12 +93,23 @@ def run(
 
 
 def attempt(
-    cell: Cell, plan: BenchmarkPlan, out: Path, say: Say, data: TrainingSet | None = None
+    cell: Cell,
+    plan: BenchmarkPlan,
+    out: Path,
+    say: Say,
+    *,
+    should_stop: ShouldStop | None = None,
+    data: TrainingSet | None = None,
 ) -> CellResult:
-    """Run one cell; where it fails, say so in its folder instead of raising."""
+    """Run one cell; where it fails, say so in its folder instead of raising.
+
+    See `dgseg.evaluation.benchmark.cells.run_cell` for the parameters.
+    """
     progress = Progress(cell, say)
     try:
-        return run_cell(cell, plan, out, on_step=progress.report, data=data)
+        return run_cell(
+            cell, plan, out, on_step=progress.report, should_stop=should_stop, data=data
+        )
     except DgsegError as error:
         return failed(cell, out, error)
     except Exception as error:  # noqa: BLE001
@@ -148,7 +160,7 @@ def _run_here(
     cells: tuple[Cell, ...], plan: BenchmarkPlan, out: Path, data: TrainingSet, say: Say
 ) -> Iterator[CellResult]:
     for cell in cells:
-        yield attempt(cell, plan, out, say, data)
+        yield attempt(cell, plan, out, say, data=data)
 
 
 def _duration(seconds: float) -> str:
