@@ -172,6 +172,7 @@ class BenchmarkPlan:
             ),
             "0 or more people for validation": self.n_validation < 0,
             "at least 1 image a step": self.images_per_step < 1,
+            "a share of unlabelled images between 0 and 1": not 0 < self.unlabelled_share < 1,
         }
         for need, missed in wrong.items():
             if missed:

@@ -62,6 +62,7 @@ def test_all_rows_of_a_seed_come_before_the_next_seed():
         ({"fractions": ()}, "at least one row"),
         ({"n_validation": -1}, "validation"),
         ({"images_per_step": 0}, "image"),
+        ({"unlabelled_share": 1.0}, "unlabelled images"),
     ],
 )
 def test_numbers_out_of_range_are_said(changes, words):
