@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from dgseg.nets.config import DisentangledConfig
+from dgseg.nets.conv import Conv2d
+from dgseg.nets.norm import FusedSequential, normalise
 from dgseg.nets.unet import UNet
 
 _SLOPE = 0.01
@@ -43,7 +45,8 @@ class DisentangledNet(nn.Module):
     tells the domain from its code. Unlike the published code, all
     convolutions of the encoders and of the decoder are followed by an
     activation, encoders pool over the whole slice, and AdaIN's scale has a
-    sign (``1 + gamma``).
+    sign (``1 + gamma``). Without dimensions of a domain code it is SDNet
+    (Chartsias et al., Medical Image Analysis 2019), which has one code.
 
     Parameters
     ----------
@@ -63,12 +66,16 @@ class DisentangledNet(nn.Module):
         )
         self.task = _task(config)
         wanted = (config.style_dims, config.domain_dims)
-        groups = [[sum(wanted)]] if config.encoders == "shared" else [[k] for k in wanted]
+        groups = [[sum(wanted)]] if config.encoders == "shared" else [[k] for k in wanted if k]
         self.encoders = nn.ModuleList(
             CodeEncoder(config.in_channels, dims, config.width, config.groups)
             for (dims,) in groups
         )
-        self.classifier = nn.Linear(config.domain_dims, config.n_domains)
+        self.classifier = (
+            nn.Linear(config.domain_dims, config.n_domains)
+            if config.domain_dims
+            else nn.Identity()
+        )
         self.decoder = Decoder(
             config.anatomy_channels, sum(wanted), config.in_channels, config.width
         )
@@ -110,7 +117,7 @@ class DisentangledNet(nn.Module):
         return Codes(style, style_spread, domain, domain_spread)
 
     def classify(self, domain: Tensor) -> Tensor:
-        """Logits (N, domains) of domain codes (N, dimensions)."""
+        """Logits (N, domains) of domain codes (N, dimensions); none where these have none."""
         logits: Tensor = self.classifier(domain)
         return logits
 
@@ -141,12 +148,12 @@ class CodeEncoder(nn.Module):
         for level in range(_LEVELS):
             after = width * 2 ** min(level, 3) // 2
             layers += [
-                nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False),
+                Conv2d(before, after, 3, stride=2, padding=1, bias=False),
                 nn.GroupNorm(min(groups, after), after),
                 nn.LeakyReLU(_SLOPE),
             ]
             before = after
-        self.body = nn.Sequential(*layers)
+        self.body = FusedSequential(*layers)
         # Normalisation takes away how bright and how contrasted a slice is, which is
         # much of what a style is: the two go past it.
         self.hidden = nn.Linear(before + 2 * in_channels, 4 * width)
@@ -184,9 +191,9 @@ class Decoder(nn.Module):
             nn.LeakyReLU(_SLOPE),
             nn.Linear(4 * width, 4 * width),
         )
-        self.first = nn.Conv2d(anatomy_channels, width, 3, padding=1, bias=False)
-        self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.last = nn.Conv2d(width, out_channels, 3, padding=1)
+        self.first = Conv2d(anatomy_channels, width, 3, padding=1, bias=False)
+        self.second = Conv2d(width, width, 3, padding=1, bias=False)
+        self.last = Conv2d(width, out_channels, 3, padding=1)
 
     def forward(self, anatomy: Tensor, code: Tensor) -> Tensor:
         """Slices (N, out_channels, H, W) in [0, 1]."""
@@ -194,14 +201,13 @@ class Decoder(nn.Module):
             self.code(code).float().chunk(4, dim=1)
         )
         x = _adaptive_norm(self.first(anatomy), first_gamma, first_beta)
-        x = _adaptive_norm(self.second(F.leaky_relu(x, _SLOPE)), second_gamma, second_beta)
-        return self.last(F.leaky_relu(x, _SLOPE)).float().sigmoid()
+        x = _adaptive_norm(self.second(x), second_gamma, second_beta)
+        return self.last(x).float().sigmoid()
 
 
 def _adaptive_norm(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-    """``(1 + gamma) * normalised + beta`` for each slice and channel."""
-    normalised = F.instance_norm(x.float())
-    return (1 + gamma[..., None, None]) * normalised + beta[..., None, None]
+    """``(1 + gamma) * normalised + beta`` for each slice and channel, rectified."""
+    return normalise(x, 1 + gamma, beta, x.shape[1], slope=_SLOPE)
 
 
 def _deviation(flat: Tensor) -> Tensor:
@@ -209,12 +215,35 @@ def _deviation(flat: Tensor) -> Tensor:
     return (flat.var(dim=2, correction=0) + _EPS).sqrt()
 
 
+class TaskNetwork(nn.Module):
+    """Anatomy to classes: two layers, and a straight way past them.
+
+    Without the latter the feature network learns through a normalised
+    bottleneck of few channels, and nothing but background is found for
+    hundreds of steps.
+
+    Parameters
+    ----------
+    channels, width, groups, n_classes : int
+    """
+
+    def __init__(self, channels: int, width: int, groups: int, n_classes: int) -> None:
+        super().__init__()
+        self.body = FusedSequential(
+            Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.GroupNorm(groups, width),
+            nn.LeakyReLU(_SLOPE),
+            Conv2d(width, n_classes, 1),
+        )
+        self.straight = Conv2d(channels, n_classes, 1, bias=False)
+
+    def forward(self, anatomy: Tensor) -> Tensor:
+        """Logits (N, n_classes, H, W) of anatomy (N, channels, H, W)."""
+        logits: Tensor = self.body(anatomy) + self.straight(anatomy)
+        return logits
+
+
 def _task(config: DisentangledConfig) -> nn.Module:
     if config.task == "first-channels":
         return nn.Identity()
-    return nn.Sequential(
-        nn.Conv2d(config.anatomy_channels, config.width, 3, padding=1, bias=False),
-        nn.GroupNorm(config.groups, config.width),
-        nn.LeakyReLU(_SLOPE),
-        nn.Conv2d(config.width, config.n_classes, 1),
-    )
+    return TaskNetwork(config.anatomy_channels, config.width, config.groups, config.n_classes)
