@@ -172,6 +172,21 @@ class OneNetwork(Method):
             torch._foreach_clamp_max_(found, clip_value)
         self._step_optimiser(episode)
 
+    def _descend_from(
+        self, loss: Tensor, leaves: Mapping[str, Tensor], episode: Episode
+    ) -> None:
+        """One step of the optimiser down the gradient of a loss at those parameters.
+
+        As `_step`, for a loss that was not made by calling the network as a whole.
+        """
+        found = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+        gradients = {
+            name: gradient
+            for name, gradient in zip(leaves, found, strict=True)
+            if gradient is not None
+        }
+        self._descend(gradients, leaves, episode)
+
     def _step_optimiser(self, episode: Episode) -> None:
         """One step of the optimiser down the gradients that the parameters hold."""
         rate = learning_rate(episode.step, self.total_steps, self.config)

@@ -9,13 +9,15 @@ from pydantic import ValidationError
 from torch import nn
 
 from dgseg.errors import BundleError
-from dgseg.nets.config import DisentangledConfig, UNetConfig
+from dgseg.nets.config import DisentangledConfig, UNetConfig, VariationalConfig
 from dgseg.nets.disentangled import DisentangledNet
 from dgseg.nets.unet import UNet
+from dgseg.nets.variational import VariationalNet
 
 _KINDS: dict[str, tuple[type[UNetConfig], Callable[[Any], nn.Module]]] = {
     "unet": (UNetConfig, lambda config: UNet(**config.model_dump(exclude={"kind"}))),
     "disentangled": (DisentangledConfig, DisentangledNet),
+    "variational": (VariationalConfig, VariationalNet),
 }
 
 

@@ -63,7 +63,7 @@ class DisentangledConfig(UNetConfig):
         A small network from anatomy to classes, or, as in DGNet's published code,
         the first channels themselves.
     style_dims, domain_dims : int
-        Dimensions of the codes.
+        Dimensions of the codes; without any for the domain there is no such code.
     encoders : {'separate', 'shared'}
         One encoder for each code, or one whose output is divided.
     """
@@ -74,7 +74,7 @@ class DisentangledConfig(UNetConfig):
     anatomy: AnatomyKind = "softmax"
     task: Literal["network", "first-channels"] = "network"
     style_dims: _Dims = 8
-    domain_dims: _Dims = 8
+    domain_dims: Annotated[int, Field(ge=0, le=256)] = 8
     encoders: Literal["separate", "shared"] = "separate"
 
     @model_validator(mode="after")
@@ -84,3 +84,16 @@ class DisentangledConfig(UNetConfig):
                 f"{self.anatomy_channels} anatomy channels cannot hold {self.n_classes} classes"
             )
         return self
+
+
+class VariationalConfig(UNetConfig):
+    """A U-Net to a normal distribution of features; see `dgseg.nets.variational`.
+
+    Attributes
+    ----------
+    latent_channels : int
+        Features of a pixel.
+    """
+
+    kind: Literal["variational"] = "variational"  # type: ignore[assignment]
+    latent_channels: _Dims = 8
