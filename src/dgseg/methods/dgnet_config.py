@@ -166,28 +166,21 @@ OFFICIAL_GPU = DGNetConfig(
 """The same with the published learning rate."""
 
 PLUS_CPU = DGNetConfig(
-    ce_weight=1.0,
-    hsic="unbiased",
-    order=2,
-    first_order_share=0.05,
-    second_order_every=4,
-    consistency_weight=5.0,
-    confidence=0.8,
+    ce_weight=1.0, hsic="unbiased", order=1, consistency_weight=5.0, confidence=0.8, ramp=0.4
 )
-"""All of the paper's terms, cross-entropy beside Dice, an exact second-order step every
-fourth step, and a running mean of the weights as teacher on unlabelled slices."""
+"""All of the paper's terms, cross-entropy beside Dice, and a running mean of the weights as
+teacher on unlabelled slices. Of first order: a third of the time of the exact gradient."""
 
 PLUS_GPU = DGNetConfig(
     ce_weight=1.0,
     hsic="unbiased",
-    order=2,
-    first_order_share=0.05,
-    second_order_every=4,
+    order=1,
     consistency_weight=5.0,
     confidence=0.8,
+    ramp=0.4,
     learning_rate=5e-4,
 )
-"""The same for longer trainings."""
+"""The same with smaller steps for longer trainings."""
 
 DGNET_PRESETS = MappingProxyType(
     {
