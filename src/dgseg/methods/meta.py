@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from dgseg.methods.dgnet_config import MetaConfig
+from dgseg.nets.twice import differentiated_twice
 
 Parameters = Mapping[str, Tensor]
 Terms = Mapping[str, Tensor]
@@ -93,7 +94,8 @@ def meta_gradient(
     """
     names = list(parameters)
     values = [parameters[name] for name in names]
-    train_loss, train_terms = train(parameters)
+    with differentiated_twice(order == 2):
+        train_loss, train_terms = train(parameters)
     g_train = torch.autograd.grad(
         train_loss, values, create_graph=order == 2, allow_unused=True
     )

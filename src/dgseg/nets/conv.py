@@ -5,7 +5,7 @@ convolution whose kernel is as large as the image. On CPUs that is slow, and
 in bfloat16 (2.13, oneDNN with AMX) wrong for images of more than about 32
 pixels. A convolution is linear in the image and in the weight, so that its
 second derivatives are ordinary convolutions and ordinary first derivatives;
-here they are computed by those.
+here they are computed by those, within `dgseg.nets.twice.differentiated_twice`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from dgseg.nets.twice import is_differentiated_twice
+
 _aten = torch.ops.aten
 _NO_DILATION = [1, 1]
 _Maybe = Tensor | None
@@ -26,7 +28,7 @@ class Conv2d(nn.Conv2d):
     """`torch.nn.Conv2d` without groups, dilation and padding other than by zeros."""
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: _Maybe) -> Tensor:  # noqa: A002
-        if not differentiates(input):
+        if not is_differentiated_twice(input):
             return super()._conv_forward(input, weight, bias)
         return convolve(input, weight, bias, list(self.stride), _padding(self))
 
@@ -36,7 +38,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:  # noqa: A002
         """Of an input (N, C, H, W)."""
-        if output_size is not None or not differentiates(input):
+        if output_size is not None or not is_differentiated_twice(input):
             return super().forward(input, output_size)
         return convolve(
             input,
@@ -46,15 +48,6 @@ class ConvTranspose2d(nn.ConvTranspose2d):
             _padding(self),
             transposed=True,
         )
-
-
-def differentiates(x: Tensor) -> bool:
-    """Whether derivatives of our own are worth it, and known to work, for an operation on `x`.
-
-    Not in inference, where none are needed; nor while a graph is compiled.
-    """
-    known = x.device.type in {"cpu", "cuda"}
-    return known and torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def convolve(

@@ -8,6 +8,7 @@ from torch import Tensor, cat, nn
 from torch.nn import functional as F  # noqa: N812
 
 from dgseg.nets.conv import Conv2d, ConvTranspose2d
+from dgseg.nets.norm import FusedSequential
 
 _SLOPE = 0.01
 
@@ -69,7 +70,7 @@ class UNet(nn.Module):
         return self.head(x)[..., :height, :width]
 
 
-class _Block(nn.Sequential):
+class _Block(FusedSequential):
     """Twice: convolution, normalisation, rectifier."""
 
     def __init__(self, before: int, after: int, groups: int) -> None:
