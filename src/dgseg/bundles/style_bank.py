@@ -23,7 +23,7 @@ class DomainStyle(BaseModel):
     style_covariance : tuple of tuple of float
         Square, of the same dimension.
     domain_mean, domain_covariance
-        The same of the domain codes.
+        The same of the domain codes; empty where the model has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +31,7 @@ class DomainStyle(BaseModel):
     n_slices: Annotated[int, Field(ge=1)]
     style_mean: _Vector
     style_covariance: _Matrix
-    domain_mean: _Vector
+    domain_mean: Annotated[tuple[_Number, ...], Field(max_length=4096)]
     domain_covariance: _Matrix
 
     @model_validator(mode="after")

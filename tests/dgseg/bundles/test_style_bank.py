@@ -25,6 +25,13 @@ def test_it_survives_json():
     assert bank.domains["a"].style_covariance[1] == (0.5, 2.0)
 
 
+def test_a_model_may_have_no_domain_code():
+    bank = StyleBank(domains={"a": GOOD | {"domain_mean": [], "domain_covariance": []}})
+    assert StyleBank.model_validate_json(bank.model_dump_json()) == bank
+    with pytest.raises(ValidationError, match="0 x 0"):
+        DomainStyle.model_validate(GOOD | {"domain_mean": []})
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

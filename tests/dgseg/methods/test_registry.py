@@ -29,7 +29,7 @@ def test_names_and_classes():
 
 
 def test_unknown_name_says_what_there_is():
-    with pytest.raises(MethodError, match="deepall, .*mean-teacher") as caught:
+    with pytest.raises(MethodError, match=r"deepall, .*mean-teacher") as caught:
         registry.get("magic")
     assert "'magic'" in caught.value.problem
 
