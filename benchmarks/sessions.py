@@ -73,7 +73,9 @@ def table(results: dict[str, dict]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sessions", description=__doc__)
-    parser.add_argument("--loso", type=Path, required=True, help="folder of dgseg leave-one-out")
+    parser.add_argument(
+        "--loso", type=Path, required=True, help="folder of dgseg leave-one-out"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="spinal-gm")
     parser.add_argument("--corrections", type=int, default=3)
