@@ -23,7 +23,7 @@ from dgseg.errors import BundleError
 from dgseg.files import write_json
 from dgseg.inference.segmenter import load_network
 from dgseg.methods.base import Method
-from dgseg.methods.registry import create
+from dgseg.methods.registry import create, get
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
 from dgseg.training.devices import make_fabric
@@ -145,6 +145,8 @@ def describe(
 ) -> BundleInfo:
     """What the candidate's bundle says of itself."""
     root = parent.name.removesuffix(" (adapted)")
+    # A method that shows no codes has not changed what finds them.
+    keeps_codes = get(config.method).factors is Method.factors
     return BundleInfo(
         name=f"{root} (adapted)",
         method=config.method,
@@ -156,6 +158,7 @@ def describe(
         training=record,
         licence=parent.licence,
         card=parent.card,
+        style_bank=parent.style_bank if keeps_codes else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -149,7 +150,7 @@ class CodeEncoder(nn.Module):
             after = width * 2 ** min(level, 3) // 2
             layers += [
                 Conv2d(before, after, 3, stride=2, padding=1, bias=False),
-                nn.GroupNorm(min(groups, after), after),
+                nn.GroupNorm(math.gcd(groups, after), after),
                 nn.LeakyReLU(_SLOPE),
             ]
             before = after
