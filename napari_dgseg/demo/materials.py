@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dgseg.datasets.registry import load
 from dgseg.errors import DatasetError
 from dgseg.scans.annotated import AnnotatedScan
@@ -77,16 +75,6 @@ def real_centre(dataset: str, domain: str) -> Materials:
         tuple(entry.source.path for entry in entries),
         {scan.scan.scan_id: scan for scan in scans},
     )
-
-
-def write_truths(folder: Path, truths: dict[str, AnnotatedScan]) -> None:
-    """Keep true labels for scoring: ``<scan_id>.npz`` with labels and annotated slices."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for scan_id, truth in truths.items():
-        if truth.labels is not None:
-            np.savez_compressed(
-                folder / f"{scan_id}.npz", labels=truth.labels, annotated=truth.annotated
-            )
 
 
 def _truths(paths: Sequence[Path], made: Sequence[AnnotatedScan]) -> dict[str, AnnotatedScan]:

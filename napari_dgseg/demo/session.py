@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dgseg.scans.truths import write_truths
 from napari_dgseg.demo.hand import settle
-from napari_dgseg.demo.materials import Materials, write_truths
+from napari_dgseg.demo.materials import Materials
 from napari_dgseg.demo.player import Player
 
 if TYPE_CHECKING:

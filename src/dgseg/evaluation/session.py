@@ -23,6 +23,7 @@ from dgseg.evaluation.report import AdaptationReport, SlicePicture, write_report
 from dgseg.evaluation.scoring import score_scan
 from dgseg.files import write_json
 from dgseg.scans.annotated import AnnotatedScan
+from dgseg.scans.truths import has_truth, read_truth
 from dgseg.site.proposals import Proposal
 from dgseg.site.workspace import Workspace
 
@@ -203,24 +204,20 @@ def _pictures(
 
 
 def read_truths(folder: Path, site: Workspace) -> dict[str, AnnotatedScan]:
-    """True labels that a session put aside: ``<scan_id>.npz`` with ``labels`` and ``annotated``.
+    """True labels that a session put aside, by scan.
 
     Raises
     ------
     WorkspaceError
         If there are none in `folder`.
+    LabelsError
+        If some are damaged.
     """
-    truths = {}
-    for record in site.records:
-        path = folder / f"{record.scan_id}.npz"
-        if path.exists():
-            with np.load(path, allow_pickle=False) as arrays:
-                truths[record.scan_id] = AnnotatedScan(
-                    site.read_scan(record.scan_id),
-                    arrays["labels"],
-                    arrays["annotated"],
-                    site.name,
-                )
+    truths = {
+        record.scan_id: read_truth(folder, site.read_scan(record.scan_id), site.name)
+        for record in site.records
+        if has_truth(folder, record.scan_id)
+    }
     if not truths:
         raise WorkspaceError(
             "There are no true labels to score the session by.",
