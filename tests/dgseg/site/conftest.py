@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -17,7 +18,10 @@ from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.scan import Scan, ScanSource
 from dgseg.scans.schema import SPINAL_GM, LabelSchema
 from dgseg.scans.sources import read
+from dgseg.site.corrections import Corrections
+from dgseg.site.proposals import Proposal, write_proposal
 from dgseg.site.workspace import Workspace
+from dgseg.site.writer import Writer
 
 SHAPE = (5, 24, 20)
 
@@ -81,6 +85,32 @@ def site(open_site: Callable[..., Workspace]) -> Workspace:
 
 
 @pytest.fixture
+def propose() -> Callable[..., None]:
+    """Let a bundle, by default the accepted one, propose nothing but background."""
+
+    def propose(site: Workspace, scan: Scan, bundle_id: str = "") -> None:
+        bundle_id = bundle_id or site.accepted_info.bundle_id
+        empty = np.zeros(scan.array.shape, np.uint8)
+        certain = np.zeros(scan.n_slices, np.float32)
+        folder = site.proposal_folder(scan.scan_id, bundle_id)
+        write_proposal(folder, Proposal(empty, empty, certain, bundle_id))
+
+    return propose
+
+
+@pytest.fixture
+def correct() -> Callable[..., None]:
+    """Correct one slice of a scan."""
+
+    def correct(site: Workspace, scan: Scan, index: int = 2) -> None:
+        corrections = site.corrections(scan.scan_id)
+        corrections.start(np.zeros(scan.array.shape, np.uint8), site.accepted_info.bundle_id)
+        corrections.record(index, np.ones(scan.array.shape[1:], np.uint8), "changed")
+
+    return correct
+
+
+@pytest.fixture
 def refuse_fsync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Make the disk full, or with False no longer so."""
     fsync = os.fsync
@@ -93,3 +123,42 @@ def refuse_fsync(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None
 
     yield switch
     switch(False)
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    writer = Writer(retry_s=0.02)
+    yield writer
+    writer.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Of the corrections' journal."""
+    return tmp_path / "scan" / "corrections.journal"
+
+
+@pytest.fixture
+def corrections(path: Path, writer: Writer) -> Corrections:
+    """Of five slices of 8 x 7, started with background."""
+    corrections = Corrections(path, SPINAL_GM, writer=writer)
+    corrections.start(np.zeros((5, 8, 7), np.uint8), "0123456789ab")
+    return corrections
+
+
+@pytest.fixture
+def reopened() -> Callable[[Path], Corrections]:
+    """Corrections as they are on disk, for reading."""
+    return partial(Corrections, schema=SPINAL_GM)
+
+
+@pytest.fixture
+def drawn() -> Callable[..., np.ndarray]:
+    """A slice of 8 x 7 with one row of a label."""
+
+    def draw(value: int = 1, row: int = 2) -> np.ndarray:
+        labels = np.zeros((8, 7), np.uint8)
+        labels[row] = value
+        return labels
+
+    return draw
