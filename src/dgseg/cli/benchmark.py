@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from dgseg.cli import console
+from dgseg.errors import DatasetError
 
 if TYPE_CHECKING:
-    from dgseg.evaluation.benchmark.plan import BenchmarkPlan
+    from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,17 @@ class Benchmark:
                 code = console.SOME_FAILED
             if not any(result.status in ("finished", "kept") for result in results):
                 return console.FAILED
-        console.say(write_report(self.out).read_text(encoding="utf-8"))
+        console.say(write_report(self.out, self.planned()).read_text(encoding="utf-8"))
         return code
+
+    def planned(self) -> tuple[Cell, ...]:
+        """The cells that this command is about, trained or not; none without the data."""
+        from dgseg.datasets.registry import load
+
+        try:
+            return self.plan().cells(load(self.data, root=self.data_root).domains)
+        except DatasetError:
+            return ()  # tables of what is there can be written anywhere
 
     def plan(self) -> BenchmarkPlan:
         """What is to be compared, with the data set's own settings where none are given.

@@ -21,8 +21,8 @@ def runs(monkeypatch):
         calls.update(plan=plan, out=out, **options)
         return [CellResult(cell, calls["status"]) for cell in plan.cells(("a", "b"))]
 
-    def write_report(out):
-        calls["report"] = out
+    def write_report(out, planned=()):
+        calls["report"], calls["planned"] = out, planned
         out.mkdir(exist_ok=True)
         (out / "table.md").write_text("| a table |", encoding="utf-8")
         return out / "table.md"
