@@ -8,6 +8,7 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
+from dgseg.methods import dgnet as dgnet_module
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.dgnet import DGNet
 from dgseg.methods.dgnet_config import DGNetConfig
@@ -78,6 +79,54 @@ def make_dgnet(
 @pytest.fixture
 def dgnet():
     return make_dgnet
+
+
+@pytest.fixture
+def all_terms():
+    """Weights that give every term of DGNet's loss a say, from the first step on."""
+    return {
+        "task_weight": 5.0,
+        "reconstruction_weight": 1.0,
+        "kl_weight": 0.1,
+        "hsic_weight": 0.2,
+        "classification_weight": 0.7,
+        "rank_weight": 0.1,
+        "latent_weight": 0.3,
+        "consistency_weight": 2.0,
+        "ramp": 0.0,
+    }
+
+
+@pytest.fixture
+def first_held_out(monkeypatch):
+    """Domain b is learnt from, a held out, in every step of DGNet."""
+    monkeypatch.setattr(dgnet_module, "split_domains", lambda episode, n_test: (["b"], ["a"]))
+
+
+@pytest.fixture
+def gradients():
+    """Of a step, before any clipping, by parameter; and its report."""
+
+    def gradients(learner, data, seed=1):
+        torch.manual_seed(seed)
+        report = learner.update(data)
+        found = {k: p.grad for k, p in learner.net.named_parameters() if p.grad is not None}
+        return found, report
+
+    return gradients
+
+
+@pytest.fixture
+def difference():
+    """Norm of the difference of two gradients, relative to that of the first."""
+
+    def norm_of(gradient):
+        return torch.cat([g.flatten() for g in gradient.values()]).norm()
+
+    def difference(first, second):
+        return float(norm_of({k: first[k] - second[k] for k in first}) / norm_of(first))
+
+    return difference
 
 
 @pytest.fixture
