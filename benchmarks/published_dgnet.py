@@ -264,7 +264,7 @@ def hsic(x: Tensor, y: Tensor, sigma: float = 5.0) -> Tensor:
     m = len(x)
     distances = ((v[:, None] - v[None]).square().sum(dim=2) for v in (x, y))
     kx, ky = ((-d / (2 * sigma**2)).exp() for d in distances)
-    h = torch.eye(m, device=x.device) - 1 / m
+    h = torch.eye(m, dtype=x.dtype, device=x.device) - 1 / m
     return torch.trace(kx @ h @ ky @ h) / (m - 1)
 
 
