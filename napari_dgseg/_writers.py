@@ -48,15 +48,13 @@ def write_nifti(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """
     from dgseg.scans.nifti import write_labels
 
-    labels = _checked(data)
-    scan = noted(meta.get("metadata", {}), "scan", Scan)
+    labels, scan = _labels_and_scan(data, meta)
     if scan is None:
         scan = _scan_on_screen(labels, meta)
         _tell(
             "This layer was not made for a scan of napari-dgseg: it is saved where it lies "
             "on the screen."
         )
-    _expect_same_shape(labels, scan)
     return [str(write_labels(Path(path), labels, scan, _schema(labels, meta)))]
 
 
@@ -82,15 +80,13 @@ def write_dicom_seg(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         If the scan did not come from DICOM, the labels do not fit it, or the file
         cannot be written.
     """
-    labels = _checked(data)
-    scan = noted(meta.get("metadata", {}), "scan", Scan)
+    labels, scan = _labels_and_scan(data, meta)
     if scan is None or scan.source.kind != "dicom":
         raise LabelsError(
             "A DICOM segmentation refers to the DICOM images it was drawn on, and this "
             "layer's scan did not come from DICOM.",
             remedy="Save as .nii.gz, or open the DICOM series and segment that.",
         )
-    _expect_same_shape(labels, scan)
     from dgseg.scans.dicom import write_segmentation
 
     written = write_segmentation(
@@ -104,7 +100,8 @@ def write_dicom_seg(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     return [str(written)]
 
 
-def _checked(data: Any) -> np.ndarray:
+def _labels_and_scan(data: Any, meta: dict[str, Any]) -> tuple[np.ndarray, Scan | None]:
+    """A layer's labels as uint8, and the scan they were made for, where the layer knows it."""
     labels = np.asarray(data)
     if labels.ndim != 3:
         raise LabelsError(
@@ -116,16 +113,14 @@ def _checked(data: Any) -> np.ndarray:
             "Labels must be whole numbers from 0 to 255.",
             remedy="Give the structures smaller numbers before saving.",
         )
-    return labels.astype(np.uint8, copy=False)
-
-
-def _expect_same_shape(labels: np.ndarray, scan: Scan) -> None:
-    if labels.shape != scan.array.shape:
+    scan = noted(meta.get("metadata", {}), "scan", Scan)
+    if scan is not None and labels.shape != scan.array.shape:
         raise LabelsError(
             f"The labels have shape {labels.shape}, the scan they were made for has "
             f"{scan.array.shape}.",
             remedy="Undo the change of their shape, or save a layer made for this scan.",
         )
+    return labels.astype(np.uint8, copy=False), scan
 
 
 def _schema(labels: np.ndarray, meta: dict[str, Any]) -> LabelSchema:

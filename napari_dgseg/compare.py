@@ -83,9 +83,7 @@ class Comparison:
     @property
     def full_names(self) -> dict[str, str]:
         """The structures' names by their short ones, which reports use."""
-        workspace = self._session.workspace
-        structures = () if workspace is None else workspace.schema.labels
-        return {each.short_name: each.name for each in structures}
+        return {each.short_name: each.name for each in self._session.structures}
 
     def open(self, scan_id: str) -> None:
         """Compare on another scan."""

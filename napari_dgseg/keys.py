@@ -33,11 +33,9 @@ def actions_of(dock: SiteAdaptationDock) -> list[Action]:
         "previous_slice": ("slice before", lambda: move(-1)),
         "help": ("this list", dock.show_keys),
     }
-    workspace = dock.parts.session.workspace
-    structures = () if workspace is None else workspace.schema.labels
     labels = [
         Action(label_key(each.value), f"paint {each.name}", _picker(dock, each.value))
-        for each in structures
+        for each in dock.parts.session.structures
         if label_key(each.value)
     ]
     return [Action(KEYS[name], text, call) for name, (text, call) in named.items()] + labels

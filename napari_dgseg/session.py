@@ -17,6 +17,7 @@ from dgseg.bundles.bundle import BundleInfo
 from dgseg.errors import DgsegError, WorkspaceError
 from dgseg.scans.found import Found
 from dgseg.scans.scan import Scan, ScanSource
+from dgseg.scans.schema import Label
 from dgseg.scans.sources import discover, read
 from dgseg.site.corrections import Corrections
 from dgseg.site.proposals import Proposal
@@ -127,6 +128,11 @@ class SiteSession:
         self.workspace_changed.emit()
         self.rows_changed.emit()
         self.reload_proposal()
+
+    @property
+    def structures(self) -> tuple[Label, ...]:
+        """What the site's models segment; nothing where no site is open."""
+        return () if self.workspace is None else self.workspace.schema.labels
 
     # --- the table ----------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from qtpy.QtCore import QPoint, QRect, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QPainter, QPixmap, QResizeEvent
 from qtpy.QtWidgets import (
@@ -66,8 +68,11 @@ def allow(widget: QWidget, reason: str = "") -> None:
     widget.setToolTip(reason or widget.property("tip") or "")
 
 
-def row(*items: QWidget | int, spacing: int = 6) -> QHBoxLayout:
-    """A horizontal layout; a number is a stretch of that weight."""
+def row(*items: QWidget | int, spacing: int = 6, shares: Sequence[int] = ()) -> QHBoxLayout:
+    """A horizontal layout; a number is a stretch of that weight.
+
+    `shares` are the weights of all items, by which they divide the width.
+    """
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(spacing)
@@ -76,6 +81,8 @@ def row(*items: QWidget | int, spacing: int = 6) -> QHBoxLayout:
             layout.addStretch(item)
         else:
             layout.addWidget(item)
+    for index, share in enumerate(shares):
+        layout.setStretch(index, share)
     return layout
 
 

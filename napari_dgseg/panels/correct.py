@@ -68,10 +68,7 @@ class CorrectPanel(QWidget):
         here.addWidget(self.where, 1)
         here.addWidget(self.reviewed)
         tools.addLayout(here)
-        buttons = row(self.confirm, self.withdraw, self.next)
-        for index in range(3):
-            buttons.setStretch(index, 1)
-        tools.addLayout(buttons)
+        tools.addLayout(row(self.confirm, self.withdraw, self.next, shares=(1, 1, 1)))
         tools.addWidget(self.reason)
         tools.addLayout(self._chips)
         tools.addWidget(self.saved)
@@ -201,10 +198,9 @@ class CorrectPanel(QWidget):
         for brush in self._painter.buttons():
             self._painter.removeButton(brush)
         clear(self._brushes)
-        workspace = self._session.workspace
-        if workspace is None:
+        choices = [(each.value, each.name, each.color) for each in self._session.structures]
+        if not choices:
             return
-        choices = [(each.value, each.name, each.color) for each in workspace.schema.labels]
         for value, name, color in [*choices, (0, "eraser", "")]:
             brush = QToolButton()
             brush.setText(f" {name}")

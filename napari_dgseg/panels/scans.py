@@ -42,10 +42,9 @@ class ScansPanel(QWidget):
         self.table = ScanTable()
         self.details = Notice(action="Remove")
         layout = column(self)
-        buttons = row(self.add_files, self.add_folder, self.use_layers)
-        for index in range(3):
-            buttons.setStretch(index, 1)
-        layout.addLayout(buttons)
+        layout.addLayout(
+            row(self.add_files, self.add_folder, self.use_layers, shares=(1, 1, 1))
+        )
         layout.addWidget(self.table)
         layout.addWidget(self.details)
         self._connect()

@@ -57,10 +57,7 @@ class SegmentPanel(QWidget):
         self._working = QWidget()
         self._working.setLayout(row(self.bar, self.cancel))
         layout = column(self)
-        buttons = row(self.this, self.all)
-        buttons.setStretch(0, 3)
-        buttons.setStretch(1, 2)
-        layout.addLayout(buttons)
+        layout.addLayout(row(self.this, self.all, shares=(3, 2)))
         layout.addWidget(self._working)
         layout.addWidget(self.notice)
         foot = row(spacing=10)
@@ -73,7 +70,7 @@ class SegmentPanel(QWidget):
         self.this.clicked.connect(self._segment_this)
         self.all.clicked.connect(self._segment_all)
         self.cancel.clicked.connect(self._segmenting.cancel)
-        self.uncertainty.toggled.connect(self._show_uncertainty)
+        self.uncertainty.clicked.connect(self._show_uncertainty)
         self._session.rows_changed.connect(self.refresh)
         self._session.scan_opened.connect(self.refresh)
         self._session.proposal_changed.connect(self.refresh)
@@ -108,9 +105,7 @@ class SegmentPanel(QWidget):
             nothing = session.current is not None and session.current.finds_nothing
             self.notice.say(_NOTHING if nothing else "", "caution")
         allow(self.uncertainty, "" if again else "Segment this scan first.")
-        self.uncertainty.blockSignals(True)
         self.uncertainty.setChecked(self._stage.is_visible("uncertainty"))
-        self.uncertainty.blockSignals(False)
 
     def _queued(self) -> str:
         current = self._session.current
@@ -128,9 +123,7 @@ class SegmentPanel(QWidget):
 
     def _show_legend(self) -> None:
         clear(self._legend)
-        if self._session.workspace is None:
-            return
-        for each in self._session.workspace.schema.labels:
+        for each in self._session.structures:
             patch = QLabel()
             patch.setPixmap(swatch(each.color))
             entry = QWidget()
