@@ -59,7 +59,8 @@ class UNet(nn.Module):
         its last pixels where it is not; the logits there are cut off.
         """
         height, width = images.shape[-2:]
-        x = _pad(images, -height % self.stride, -width % self.stride)
+        below, right = -height % self.stride, -width % self.stride
+        x = _pad(images, below, right)
         skips: list[Tensor] = []
         for block in self.encoder:
             x = block(F.max_pool2d(x, 2) if skips else x)
@@ -67,7 +68,9 @@ class UNet(nn.Module):
         skips.pop()
         for up, block in zip(reversed(self.up), reversed(self.decoder), strict=True):
             x = block(cat([skips.pop(), up(x)], dim=1))
-        return self.head(x)[..., :height, :width]
+        logits: Tensor = self.head(x)
+        # A part, even if it is all of it, costs an image of zeros in each backward pass.
+        return logits[..., :height, :width] if below or right else logits
 
 
 class _Block(FusedSequential):
