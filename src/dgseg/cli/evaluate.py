@@ -1,4 +1,4 @@
-"""``dgseg evaluate``: a model, or labels on disk, against what people drew."""
+"""``dgseg evaluate``: a model against what people drew."""
 
 from __future__ import annotations
 
