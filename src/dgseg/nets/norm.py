@@ -26,7 +26,7 @@ _aten = torch.ops.aten
 _BLOCK = 1 << 16
 """Values of an image that are computed on at a time: some 256 KiB in float32."""
 _LANES = 16
-_MANY_PIXELS = 8192
+_MANY_PIXELS = 1024
 """PyTorch's own gradient is slow for groups of fewer channels than the first of these two, in
 channels-last images of at least the second, in bfloat16."""
 
