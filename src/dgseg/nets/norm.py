@@ -2,8 +2,8 @@
 
 Once a gradient has to be differentiable itself, PyTorch takes group
 normalisation apart into some twenty operations on whole images, and
-differentiates each of these. Here the first derivative stays one operation,
-and the second is written out: five sums for each image and channel, then two
+differentiates each of these. Here the first derivative stays one operation, in
+the memory format that it is fast in, and the second is written out: five sums for each image and channel, then two
 linear combinations of images. What is computed in float32 is computed a block
 at a time, which stays in the processor's cache. All this on CPUs, within
 `dgseg.nets.twice.differentiated_twice`, and where it is faster anyway.
@@ -26,9 +26,7 @@ _aten = torch.ops.aten
 _BLOCK = 1 << 16
 """Values of an image that are computed on at a time: some 256 KiB in float32."""
 _LANES = 16
-_MANY_PIXELS = 1024
-"""PyTorch's own gradient is slow for groups of fewer channels than the first of these two, in
-channels-last images of at least the second, in bfloat16."""
+"""For groups of fewer channels PyTorch's own gradient is slow in bfloat16, channels-last."""
 
 
 def normalise(
@@ -107,17 +105,12 @@ class _Normalise(Function):
         eps: float,
     ) -> Tensor:
         x = x.contiguous(memory_format=_layout(x))
-        shared = weight.ndim == 1
+        seen, scale, offset, n_groups = _own_scales(x, weight, bias, groups)
         y, mean, deviation = torch.native_group_norm(
-            x,
-            weight if shared else None,
-            bias if shared else None,
-            *_sizes(x),
-            groups,
-            eps,
+            seen, scale, offset, *_sizes(seen), n_groups, eps
         )
-        if not shared:
-            y.mul_(_wide(weight, y)).add_(_wide(bias, y))
+        y = y.view(x.shape).contiguous(memory_format=_layout(x))
+        mean, deviation = (t.view(len(x), groups) for t in (mean, deviation))
         _aten.leaky_relu_(y, slope)
         ctx.save_for_backward(x, weight, y, mean, deviation)
         ctx.slope = slope
@@ -145,13 +138,7 @@ class _NormaliseBackward(Function):
         grad = grad.contiguous(memory_format=_layout(x))
         ctx.save_for_backward(grad, x, weight, y, mean, deviation)
         ctx.slope = slope
-        groups = mean.shape[1]
-        if weight.ndim == 1 and not _slow(x, groups):
-            found: tuple[Tensor, Tensor, Tensor] = _aten.native_group_norm_backward(
-                grad, x, mean, deviation, weight, *_sizes(x), groups, [True, True, True]
-            )
-            return found
-        return _first(grad, x, weight, _Statistics(x, mean, deviation))
+        return _first(grad, x, weight, mean, deviation)
 
     @staticmethod
     @once_differentiable
@@ -186,18 +173,36 @@ class _Statistics:
 
 
 def _first(
-    g: Tensor, x: Tensor, weight: Tensor, s: _Statistics
+    g: Tensor, x: Tensor, weight: Tensor, mean: Tensor, deviation: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients for images, scale and offset from that for the scaled images."""
-    sum_g, sum_gx = _sums((g, x), lambda g, x: (g, g * x), s.m)
-    sum_gx = s.normalised(sum_gx, sum_g)
-    # grad_x = r (w g - mean(w g) - x^ mean(w g x^)), with x^ = r (x - m).
-    of_x = -s.r.square() * s.over_group(weight * sum_gx)
-    rest = -s.r * s.over_group(weight * sum_g) - of_x * s.m
-    (grad_x,) = _combined((g, x), [(rest, weight * s.r, of_x)])
+    groups, layout = mean.shape[1], _layout(x)
+    if _slow(x, groups):
+        g, x = g.contiguous(), x.contiguous()
+    shape = x.shape
+    g = _own_scales(g, weight, weight, groups)[0]
+    x, factors, _, groups = _own_scales(x, weight, weight, groups)
+    for_x, for_weight, for_bias = _aten.native_group_norm_backward(
+        g, x, mean.view(len(x), -1), deviation.view(len(x), -1), factors, *_sizes(x), groups,
+        [True, True, True],
+    )  # fmt: skip
+    for_x = for_x.view(shape).contiguous(memory_format=layout)
+    for_weight, for_bias = (t.to(weight.dtype).view_as(weight) for t in (for_weight, for_bias))
+    return for_x, for_weight, for_bias
+
+
+def _own_scales(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int
+) -> tuple[Tensor, Tensor, Tensor, int]:
+    """What PyTorch needs, whose channels of all images have the same scale.
+
+    Where those of each image have their own, all are channels of one image.
+    """
     if weight.ndim == 1:
-        return grad_x, sum_gx.sum(dim=0).to(weight.dtype), sum_g.sum(dim=0).to(weight.dtype)
-    return grad_x, sum_gx.to(weight.dtype), sum_g.to(weight.dtype)
+        return x, weight, bias, groups
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    weight, bias = (t.to(wide).flatten() for t in (weight, bias))
+    return x.contiguous().flatten(0, 1)[None], weight, bias, groups * len(x)
 
 
 def _second(
@@ -242,7 +247,7 @@ def _second(
 
 def _slow(x: Tensor, groups: int) -> bool:
     few = x.shape[1] // groups < _LANES and not x.is_contiguous()
-    return few and x.dtype == torch.bfloat16 and x.shape[2] * x.shape[3] >= _MANY_PIXELS
+    return few and x.dtype == torch.bfloat16
 
 
 def _sums(
