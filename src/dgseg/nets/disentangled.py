@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -126,6 +127,33 @@ class DisentangledNet(nn.Module):
         """Slices (N, channels, H, W) in [0, 1] with that anatomy and those codes."""
         image: Tensor = self.decoder(anatomy, torch.cat([style, domain], dim=1))
         return image
+
+
+def with_domains(net: DisentangledNet, n_domains: int) -> DisentangledNet:
+    """A copy of a network whose classifier tells more domains apart, or the network itself.
+
+    Whatever the code, those that are new get the same score; everything else is as it
+    was.
+
+    Parameters
+    ----------
+    net : DisentangledNet
+    n_domains : int
+        Domains, those that `net` knows first; no fewer than these are kept.
+    """
+    known = net.config.n_domains
+    if n_domains <= known or not net.config.domain_dims:
+        return net
+    grown = copy.deepcopy(net)
+    grown.config = net.config.model_copy(update={"n_domains": n_domains})
+    old = grown.classifier
+    assert isinstance(old, nn.Linear)
+    new = nn.Linear(old.in_features, n_domains).to(old.weight)
+    with torch.no_grad():
+        new.weight[:known], new.bias[:known] = old.weight, old.bias
+        new.weight[known:], new.bias[known:] = 0.0, old.bias.min()
+    grown.classifier = new
+    return grown
 
 
 class CodeEncoder(nn.Module):
