@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from monai.losses import DiceLoss
+from monai.losses import DiceLoss, TverskyLoss
 from torch import Tensor
 
 from dgseg.losses.supervised import dice_ce
 
-ConsistencyKind = Literal["mse", "ce", "dice", "labels"]
+ConsistencyKind = Literal["mse", "ce", "dice", "tversky", "labels"]
+
+_OVERLAPS = {
+    "dice": DiceLoss(batch=True),
+    "tversky": TverskyLoss(alpha=0.3, beta=0.7, batch=True),
+}
 
 
 def consistency(
@@ -21,7 +26,7 @@ def consistency(
 ) -> Tensor:
     """How far a student is from a teacher's probabilities.
 
-    Perone et al., NeuroImage 2019, compared the first three: the squared error was
+    Perone et al., NeuroImage 2019, compared the first four: the squared error was
     the stable one. Labels are those of Lee, ICML Workshop 2013.
 
     Parameters
@@ -33,12 +38,14 @@ def consistency(
     valid : Tensor of bool, shape (N, H, W), optional
         Pixels to compare; all if not given. The loss is their mean, and zero
         where there are none.
-    kind : {'mse', 'ce', 'dice', 'labels'}
+    kind : {'mse', 'ce', 'dice', 'tversky', 'labels'}
         Mean squared difference of the probabilities (over classes, too);
         cross-entropy; MONAI's Dice loss with soft targets, pooled over the
-        batch; the supervised loss, Dice and cross-entropy, with the teacher's
-        most probable class as the truth. Only the first two are comparable in
-        scale to one pixel's error.
+        batch; the same with Tversky's index (Salehi et al., MLMI 2017), in which
+        what the student misses weighs 0.7 and what it adds 0.3; the
+        supervised loss, Dice and cross-entropy, with the teacher's most probable
+        class as the truth. Only the first two are comparable in scale to one
+        pixel's error.
 
     Returns
     -------
@@ -50,8 +57,8 @@ def consistency(
     if kind == "labels":
         return dice_ce(logits, target.argmax(dim=1), valid)
     mask = logits.new_ones(()) if valid is None else valid[:, None].to(logits.dtype)
-    if kind == "dice":
-        loss: Tensor = DiceLoss(batch=True)(logits.softmax(dim=1) * mask, target * mask)
+    if kind in _OVERLAPS:
+        loss: Tensor = _OVERLAPS[kind](logits.softmax(dim=1) * mask, target * mask)
         return loss
     if kind == "mse":
         error = (logits.softmax(dim=1) - target).square().mean(dim=1, keepdim=True)

@@ -103,10 +103,19 @@ class Method(nn.Module, ABC):
         ``"gpu"``): "paper" of the method "dgnet" is chosen as "dgnet-paper".
     needs_domains : int
         Fewest domains that the method can learn from.
+    adapts : bool
+        Whether the method is meant to start from a bundle, at a site.
+    needs_labels : bool
+        Whether it can do nothing without labelled slices.
+    needs_style_bank : bool
+        Whether its constructor takes a ``style_bank``, that of the bundle it starts from.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     needs_domains: ClassVar[int] = 1
+    adapts: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    needs_style_bank: ClassVar[bool] = False
 
     @classmethod
     def network(

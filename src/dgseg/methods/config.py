@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
@@ -66,46 +66,3 @@ class DeepAllConfig(OptimiserConfig):
     """
 
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class MeanTeacherConfig(OptimiserConfig):
-    """A student that also learns from its own running mean.
-
-    The learning rate is well below that from scratch: plain fine-tuning with larger
-    steps has been seen to spoil a trained network. At the synthetic new centre 3e-4 to
-    1e-3 gained most; the lower end is the default, for centres that differ less.
-
-    Attributes
-    ----------
-    ema_decay : float
-        Of the teacher's weights; lower at the start, see `dgseg.methods.ema`.
-    consistency : {'mse', 'ce', 'dice', 'labels'}
-        Between student and teacher on unlabelled slices.
-    consistency_weight : float
-        Its factor at the end of the ramp.
-    ramp : float
-        Share of the steps until consistency has its full weight.
-    confidence : float
-        Only pixels are compared where the teacher's largest probability is at
-        least this; 0 for all.
-    teacher_augment : AugmentConfig or {'none', 'weak', 'strong'}
-        Intensity changes of what the teacher sees; its spatial part is not used.
-    labelled_views : int
-        Differently augmented copies of each labelled slice in a step: a
-        handful of corrections weighs more, and is learnt by heart later.
-    anchor : float
-        Pull towards the weights at the start, per step and relative to the
-        learning rate: ``w -= learning_rate * anchor * (w - w_start)``.
-        0 for none.
-    """
-
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
-    consistency: Literal["mse", "ce", "dice", "labels"] = "mse"
-    consistency_weight: _Factor = 20.0
-    ramp: _Share = 0.25
-    confidence: _Share = 0.0
-    teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("none"))
-    labelled_views: Annotated[int, Field(ge=1, le=16)] = 1
-    anchor: _Factor = 0.0

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from dgseg.augment.intensity import IntensityAugment
 from dgseg.errors import MethodError
 from dgseg.losses.consistency import consistency, sigmoid_ramp_up
+from dgseg.methods.adapting_config import MeanTeacherConfig
 from dgseg.methods.base import Batch, Episode
-from dgseg.methods.config import MeanTeacherConfig
 from dgseg.methods.ema import RunningMean, pull
 from dgseg.methods.one_network import OneNetwork, learning_rate
 
@@ -35,6 +35,8 @@ class MeanTeacher(OneNetwork):
         "and all the uncorrected scans beside them."
     )
     Config: ClassVar[type[MeanTeacherConfig]] = MeanTeacherConfig
+    adapts: ClassVar[bool] = True
+    needs_labels: ClassVar[bool] = False
     config: MeanTeacherConfig
     mean: RunningMean
 

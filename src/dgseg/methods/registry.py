@@ -4,7 +4,8 @@ Each is an entry point of the group ``dgseg.methods``: a class of the interface
 `dgseg.methods.base.Method` with the class attributes ``name``, ``title``,
 ``when`` (one sentence) and ``Config`` (a frozen dataclass checked by pydantic),
 and the constructor ``(net, fabric, config, total_steps)``. Another package adds
-a method by naming it in its own metadata.
+a method by naming it in its own metadata. Where a method says that it
+`needs_style_bank`, its constructor takes one more argument, ``style_bank``.
 
 Wherever a method is chosen by name, one of its presets may be: the preset "paper" of
 the method "dgnet" is "dgnet-paper". Presets have two sizes: ``"gpu"``, as in the
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
+    from dgseg.bundles.style_bank import StyleBank
     from dgseg.methods.base import Method
 
 GROUP = "dgseg.methods"
@@ -140,6 +142,7 @@ def create(
     options: Mapping[str, Any],
     total_steps: int,
     size: str = "cpu",
+    style_bank: StyleBank | None = None,
 ) -> Method:
     """A method, ready to train.
 
@@ -157,14 +160,26 @@ def create(
         How long the training will be; schedules depend on it.
     size : {'cpu', 'gpu'}
         As in `resolve`.
+    style_bank : StyleBank, optional
+        Of the bundle that the network is from; used by the methods that need one.
 
     Raises
     ------
     MethodError
-        As `resolve`, and if an option is unknown or out of range.
+        As `resolve`, if an option is unknown or out of range, and if the method
+        needs a style bank and there is none.
     """
     kind, config = _configured(name, options, size)
-    method: Method = kind(net, fabric, config, total_steps)
+    given: dict[str, Any] = {}
+    if kind.needs_style_bank:
+        if style_bank is None:
+            raise MethodError(
+                "This model has no style bank.",
+                remedy="Start from a bundle of a disentangling method that has one, "
+                "or choose a method that needs none, such as mean-teacher.",
+            )
+        given["style_bank"] = style_bank
+    method: Method = kind(net, fabric, config, total_steps, **given)
     return method
 
 

@@ -6,7 +6,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from dgseg.augment.config import AugmentConfig
-from dgseg.methods.config import DeepAllConfig, MeanTeacherConfig
+from dgseg.methods.adapting_config import MeanTeacherConfig
+from dgseg.methods.config import DeepAllConfig
 
 
 @pytest.mark.parametrize("kind", [DeepAllConfig, MeanTeacherConfig])
