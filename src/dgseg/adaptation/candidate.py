@@ -6,8 +6,9 @@ import copy
 import dataclasses
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import BundleError
 from dgseg.files import write_json
 from dgseg.inference.segmenter import load_network
+from dgseg.methods import registry
 from dgseg.methods.base import Method
-from dgseg.methods.registry import create, get
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
 from dgseg.training.devices import make_fabric
@@ -63,7 +65,7 @@ class Plan:
 def train_candidate(
     reader: SiteReader, bundle: Path, config: AdaptConfig, plan: Plan, watcher: Watcher
 ) -> Path:
-    """Fine-tune a bundle; an earlier run's candidate or checkpoint is taken up.
+    """Fine-tune a bundle on a site's scans, as a job does it.
 
     Labels of held-out slices are not used, and neither are their images: they
     are kept from the unlabelled slices, too, so that the judgement is about
@@ -72,7 +74,60 @@ def train_candidate(
     Returns
     -------
     Path
-        The candidate bundle, within ``plan.checkpoint``.
+        As `fine_tune`.
+
+    Raises
+    ------
+    DgsegError, AdaptationStopped
+        As `fine_tune`.
+    """
+
+    def counts() -> dict[str, int]:
+        return {
+            "n_scans": len(reader.usable),
+            "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
+            "n_heldout_slices": sum(map(len, plan.heldout.values())),
+        }
+
+    return fine_tune(
+        lambda: _items(reader, plan.heldout),
+        bundle,
+        config,
+        plan.checkpoint,
+        watcher,
+        counts=counts,
+    )
+
+
+def fine_tune(
+    items: Callable[[], Iterable[AnnotatedScan]],
+    bundle: Path,
+    config: AdaptConfig,
+    checkpoint: Path,
+    watcher: Watcher,
+    *,
+    counts: Callable[[], Mapping[str, int]] = dict,
+) -> Path:
+    """Fine-tune a bundle; an earlier run's candidate or checkpoint is taken up.
+
+    Parameters
+    ----------
+    items : callable
+        Gives the scans, read one after the other: annotated slices are learnt from
+        with their labels, hidden ones not at all, all others without labels.
+    bundle : Path
+        Where the weights at the start, the grid and the preprocessing are from.
+    config : AdaptConfig
+    checkpoint : Path
+        Folder for everything that a resumption needs.
+    watcher : Watcher
+    counts : callable, optional
+        Gives numbers for the candidate's record once the scans have been read.
+
+    Returns
+    -------
+    Path
+        The candidate bundle, within `checkpoint`.
 
     Raises
     ------
@@ -81,20 +136,20 @@ def train_candidate(
     AdaptationStopped
         If the watcher wanted it; the checkpoint is there.
     """
-    folder = plan.checkpoint / "candidate"
+    folder = checkpoint / "candidate"
     if _is_bundle(folder):
         return folder
     info, net = load_network(bundle)
     fabric = make_fabric(config.device, config.precision, config.threads)
-    items = _items(reader, plan.heldout)
-    store = SliceStore.build(items, info.preprocessing, fabric.device)
+    store = SliceStore.build(items(), info.preprocessing, fabric.device)
     check_stop(watcher)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
     sampler = EpisodeSampler(store, shape, config.seed)
-    steps = _plan_steps(net, sampler, config, fabric, plan.checkpoint / "plan.json")
-    method = _create(net, config, fabric, steps)
+    create = partial(_create, config=config, fabric=fabric, style_bank=info.style_bank)
+    steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
+    method = create(net, steps=steps)
     watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
-    done = _fit(method, sampler, config, fabric, plan.checkpoint, watcher, steps)
+    done = _fit(method, sampler, config, fabric, checkpoint, watcher, steps)
     record = {
         "kind": "adapt",
         "config": dataclasses.asdict(config),
@@ -102,9 +157,7 @@ def train_candidate(
         "seconds": round(done.seconds, 1),
         "losses": done.losses,
         "device": str(fabric.device),
-        "n_scans": len(reader.usable),
-        "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
-        "n_heldout_slices": sum(map(len, plan.heldout.values())),
+        **counts(),
     }
     candidate = describe(info, config, store.domains, record)
     write_bundle(folder, candidate, method.deployable().state_dict())
@@ -146,10 +199,10 @@ def describe(
     """What the candidate's bundle says of itself."""
     root = parent.name.removesuffix(" (adapted)")
     # A method that shows no codes has not changed what finds them.
-    keeps_codes = get(config.method).factors is Method.factors
+    keeps_codes = registry.resolve(config.method)[0].factors is Method.factors
     return BundleInfo(
         name=f"{root} (adapted)",
-        method=config.method,
+        method=registry.method_name(config.method),
         network=parent.network,
         preprocessing=parent.preprocessing,
         labels=parent.labels,
@@ -191,7 +244,12 @@ def _marks(annotated: np.ndarray | None) -> np.ndarray:
 
 
 def _plan_steps(
-    net: nn.Module, sampler: EpisodeSampler, config: AdaptConfig, fabric: Fabric, path: Path
+    net: nn.Module,
+    create: Callable[..., Method],
+    sampler: EpisodeSampler,
+    config: AdaptConfig,
+    fabric: Fabric,
+    path: Path,
 ) -> int:
     """How many steps fit into the time; the first run's answer is kept for the others.
 
@@ -201,7 +259,7 @@ def _plan_steps(
         return config.steps
     if path.exists():
         return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
-    trial = _create(copy.deepcopy(net), config, fabric, MOST_STEPS)
+    trial = create(copy.deepcopy(net), steps=MOST_STEPS)
     step_s = measure_step_s(trial, sampler, fabric)
     steps = int(_SHARE_OF_TIME * 60 * config.minutes / step_s)
     steps = min(max(steps, _FEWEST_STEPS), MOST_STEPS)
@@ -210,6 +268,15 @@ def _plan_steps(
     return steps
 
 
-def _create(net: nn.Module, config: AdaptConfig, fabric: Fabric, steps: int) -> Method:
-    options = {"learning_rate": config.learning_rate, **config.options}
-    return create(config.method, net, fabric, options, steps)
+def _create(
+    net: nn.Module,
+    *,
+    config: AdaptConfig,
+    fabric: Fabric,
+    style_bank: StyleBank | None,
+    steps: int,
+) -> Method:
+    options = dict(config.options)
+    if config.learning_rate is not None:
+        options = {"learning_rate": config.learning_rate, **options}
+    return registry.create(config.method, net, fabric, options, steps, style_bank=style_bank)

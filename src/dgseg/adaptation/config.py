@@ -19,7 +19,8 @@ class AdaptConfig:
     Attributes
     ----------
     method : str
-        Name of a registered method (entry-point group ``dgseg.methods``).
+        Name of a registered method (entry-point group ``dgseg.methods``), or of one of
+        its presets.
     minutes : float
         Time for the optimiser's steps. Preparing, segmenting and judging come
         on top: a minute or less for a handful of scans.
@@ -33,8 +34,9 @@ class AdaptConfig:
     holdout_every : int
         One corrected slice in so many is kept from the training to judge the
         candidate by; 0 to keep none, and so to have no judgement.
-    learning_rate : float
-        Of the optimiser; well below what a training from scratch takes.
+    learning_rate : float or None
+        Of the optimiser, well below what a training from scratch takes; None for the
+        method's own.
     batch_labelled, batch_unlabelled : int
         Slices in each step.
     patch_px : int
@@ -56,7 +58,7 @@ class AdaptConfig:
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     holdout_every: Annotated[int, Field(ge=0)] = 4
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     batch_labelled: Annotated[int, Field(ge=1, le=256)] = 4
     batch_unlabelled: Annotated[int, Field(ge=1, le=256)] = 4
     patch_px: Annotated[int, Field(ge=16, le=1024)] = 128

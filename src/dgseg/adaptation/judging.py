@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,7 +156,7 @@ def compare(
     uncorrected = _spread([s for s in reader.usable if s.labels is None])
     corrected = [s for s in reader.usable if s.labels is not None]
     schema = old.info.labels
-    areas = _corrected_areas(reader, corrected, schema)
+    areas = corrected_areas(_drawn(reader, corrected), schema)
     comparison = Comparison(schema, HeldoutScores(schema), areas)
     compared = {s.scan_id for s in uncorrected} | set(heldout)
     todo = [*corrected, *uncorrected]
@@ -184,19 +184,31 @@ def _spread(scans: list[SnapshotScan]) -> list[SnapshotScan]:
     return [scans[int((i + 0.5) * len(scans) / n)] for i in range(n)]
 
 
-def _corrected_areas(
-    reader: SiteReader, corrected: Sequence[SnapshotScan], schema: LabelSchema
+def corrected_areas(
+    drawn: Iterable[tuple[Scan, np.ndarray]], schema: LabelSchema
 ) -> list[float]:
-    """Mean area of each structure in the corrected slices, square millimetres."""
+    """Mean area of each structure in the corrected slices, square millimetres.
+
+    Parameters
+    ----------
+    drawn : iterable of (Scan, ndarray of uint8)
+        Scans, each with the labels (slices, rows, columns) of its corrected slices alone.
+    schema : LabelSchema
+    """
     total, n_slices = np.zeros(len(schema.labels)), 0
+    for scan, labels in drawn:
+        total += Overlap.of(labels, labels, schema.n_classes).both * _pixel_mm2(scan)
+        n_slices += len(labels)
+    return [float(area) for area in total / max(n_slices, 1)]
+
+
+def _drawn(
+    reader: SiteReader, corrected: Sequence[SnapshotScan]
+) -> Iterator[tuple[Scan, np.ndarray]]:
     for item in corrected:
         scan = reader.read(item)
-        if scan is None or item.labels is None or item.annotated is None:
-            continue
-        drawn = item.labels[item.annotated]
-        total += Overlap.of(drawn, drawn, schema.n_classes).both * _pixel_mm2(scan)
-        n_slices += len(drawn)
-    return [float(area) for area in total / max(n_slices, 1)]
+        if scan is not None and item.labels is not None and item.annotated is not None:
+            yield scan, item.labels[item.annotated]
 
 
 def _pixel_mm2(scan: Scan) -> float:
