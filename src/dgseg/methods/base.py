@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -147,6 +147,27 @@ class Method(nn.Module, ABC):
             "width": width,
             "depth": depth,
         }
+
+    @classmethod
+    def adopt(cls, net: nn.Module, known: Sequence[str], site: Sequence[str]) -> nn.Module:
+        """What this method trains where it starts from a bundle: its network, if not overridden.
+
+        Parameters
+        ----------
+        net : nn.Module
+            Of the bundle, with its weights.
+        known : sequence of str
+            Domains that the bundle has learnt from.
+        site : sequence of str
+            Those that it will now learn from, some of them known, perhaps.
+
+        Raises
+        ------
+        MethodError
+            If the method cannot do anything with such a network.
+        """
+        del known, site
+        return net
 
     @abstractmethod
     def update(self, episode: Episode) -> dict[str, Tensor]:
