@@ -17,6 +17,7 @@ from dgseg import __version__
 from dgseg.cli import console
 from dgseg.cli.adapt import Adapt
 from dgseg.cli.benchmark import Benchmark
+from dgseg.cli.benchmark_adaptation import BenchmarkAdaptation
 from dgseg.cli.demo import Demo
 from dgseg.cli.evaluate import Evaluate
 from dgseg.cli.leave_one_out import LeaveOneOut
@@ -31,6 +32,7 @@ Command = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[LeaveOneOut, tyro.conf.subcommand("leave-one-out")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
+    | Annotated[BenchmarkAdaptation, tyro.conf.subcommand("benchmark-adaptation")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )
 

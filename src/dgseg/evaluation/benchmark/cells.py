@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import shutil
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from dgseg.datasets.registry import DATASETS, Entry
 from dgseg.devices import find_device
 from dgseg.errors import TrainingError
+from dgseg.evaluation.benchmark.claims import (
+    FAILED_NAME,
+    SCORES_NAME,
+    SETTINGS_NAME,
+    CellResult,
+    check_claim,
+    folder_of,
+    tidy,
+)
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 from dgseg.evaluation.benchmark.scores import (
     distance_correlations,
@@ -30,41 +37,12 @@ from dgseg.training.config import TrainConfig
 from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import BUNDLE_NAME, Provenance, TrainingSet, train, training_set
 
-SCORES_NAME = "scores.json"
-FAILED_NAME = "failed.json"
+__all__ = ["FAILED_NAME", "SCORES_NAME", "CellResult", "check_claim", "folder_of", "run_cell"]
 
 _FORMAT = 1
-_SETTINGS_NAME = "cell.json"
-_KEPT = {BUNDLE_NAME, SCORES_NAME, _SETTINGS_NAME, "training.json"}
+_KEPT = {BUNDLE_NAME, SCORES_NAME, SETTINGS_NAME, "training.json"}
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """How a cell ended.
-
-    Attributes
-    ----------
-    cell : Cell
-    status : {'finished', 'kept', 'stopped', 'busy', 'failed'}
-        Trained and scored now; so before; asked to stop; in the hands of another
-        program; failed.
-    seconds : float
-        Spent on it now.
-    problem : str
-        Why it failed; empty where it did not.
-    """
-
-    cell: Cell
-    status: Literal["finished", "kept", "stopped", "busy", "failed"]
-    seconds: float = 0.0
-    problem: str = ""
-
-
-def folder_of(out: Path, cell: Cell) -> Path:
-    """Where everything of a cell is."""
-    return out / "cells" / cell.name
 
 
 def split_of(cell: Cell, plan: BenchmarkPlan, out: Path, data: TrainingSet) -> Split:
@@ -171,32 +149,6 @@ def settings_of(
     return config, json.loads(json.dumps(content))
 
 
-def check_claim(folder: Path, settings: dict[str, Any]) -> bool:
-    """Whether a cell's folder was begun; refuse one that was begun with other settings.
-
-    Raises
-    ------
-    TrainingError
-        If its settings are others, with the names of what differs.
-    """
-    path = folder / _SETTINGS_NAME
-    if not path.exists():
-        return False
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        found = {}
-    if not isinstance(found, dict) or _fingerprint(found) != _fingerprint(settings):
-        differing = ", ".join(_differences(found, settings)) or "all of them"
-        raise TrainingError(
-            f"A cell was begun with other settings than now ({differing}).",
-            remedy="Choose another folder, go back to those settings, or delete the cell's "
-            "folder.",
-            path=folder,
-        )
-    return True
-
-
 def run_cell(
     cell: Cell,
     plan: BenchmarkPlan,
@@ -237,14 +189,14 @@ def run_cell(
     try:
         with FileLock(folder / ".lock", timeout=0):
             if not check_claim(folder, settings):
-                write_json(folder / _SETTINGS_NAME, settings)
+                write_json(folder / SETTINGS_NAME, settings)
             if (folder / SCORES_NAME).exists():
                 return CellResult(cell, "kept")
             bundle = _train(config, data, split, folder, on_step, should_stop)
             if bundle is None:
                 return CellResult(cell, "stopped", time.monotonic() - began)
             _score(cell, plan, config, data, split, folder)
-            _tidy(folder)
+            tidy(folder, _KEPT)
     except Timeout:
         return CellResult(cell, "busy")
     _log.info("Finished the cell %s.", cell.name)
@@ -314,31 +266,3 @@ def _score(
             ),
         },
     )
-
-
-def _tidy(folder: Path) -> None:
-    """Delete what served the training alone, and notes of earlier failures."""
-    for path in folder.iterdir():
-        if path.name in _KEPT or path.name == ".lock":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _fingerprint(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Names of what is not the same in two settings, by their last part."""
-    names = []
-    for part in ("config", "preset", "network"):
-        first, second = one.get(part) or {}, other.get(part) or {}
-        names += [
-            key for key in {**first, **second} if first.get(key, ...) != second.get(key, ...)
-        ]
-    if one.get("split") != other.get("split"):
-        names.append("split")
-    return list(dict.fromkeys(names))

@@ -39,7 +39,7 @@ def write_csv(path: Path, cells: Sequence[CellScores]) -> None:
             first += [row.label, cell.seed]
             last = "mm" if cell.spacing_known else "px"
             for scan in cell.scans:
-                person = _hash(cell.data, cell.target, scan["subject"])
+                person = person_hash(cell.data, cell.target, scan["subject"])
                 place = [person, scan["scan_id"], scan["n_slices"]]
                 for name in cell.schema:
                     scores = [scan[measure][name] for measure in MEASURES]
@@ -52,7 +52,8 @@ def write_summaries(path: Path, groups: Sequence[Group]) -> None:
     write_json(path, {"format": _FORMAT, "groups": [_as_json(group) for group in groups]})
 
 
-def _hash(*parts: str) -> str:
+def person_hash(*parts: str) -> str:
+    """What a person goes by in a file that leaves the machine."""
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12]
 
 

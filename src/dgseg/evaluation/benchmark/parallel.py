@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,17 +22,16 @@ from distributed import (
     get_worker,
 )
 
-from dgseg.evaluation.benchmark.cells import CellResult
-from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
-from dgseg.evaluation.benchmark.runner import attempt, failed
+from dgseg.evaluation.benchmark.claims import CellResult, Named
+from dgseg.evaluation.benchmark.runner import Fail, Work
 
 _TOPIC = "dgseg-benchmark"
 
 
 def run_parallel(
-    cells: Sequence[Cell],
-    plan: BenchmarkPlan,
-    out: Path,
+    cells: Sequence[Named],
+    work: Work,
+    fail: Fail,
     workers: int,
     scheduler: str | None,
     say: Callable[[str], None],
@@ -45,10 +43,10 @@ def run_parallel(
 
     Parameters
     ----------
-    cells : sequence of Cell
+    cells : sequence of Named
         In the order in which they shall begin.
-    plan, out, say
-        As in `dgseg.evaluation.benchmark.runner.run`.
+    work, fail, say
+        As in `dgseg.evaluation.benchmark.runner.work_off`.
     workers : int
         Processes.
     scheduler : str or None
@@ -66,8 +64,7 @@ def run_parallel(
             client.submit(
                 _attempt,
                 cell,
-                plan,
-                out.resolve(),
+                work,
                 key=f"{cell.name}-{token}",
                 priority=-number,
                 pure=False,
@@ -79,20 +76,18 @@ def run_parallel(
             if error is None:
                 yield future.result()
             else:  # its process died, again and again
-                yield failed(futures[future], out, error)
+                yield fail(futures[future], error=error)
 
 
-def _attempt(cell: Cell, plan: BenchmarkPlan, out: Path) -> CellResult:
-    """As `attempt`, in a worker; what it says goes to the client.
+def _attempt(cell: Named, work: Work) -> CellResult:
+    """Run one cell in a worker; what it says goes to the client.
 
     A worker that is being closed stops at the next step, with a checkpoint.
     """
     worker = get_worker()
-    return attempt(
+    return work(
         cell,
-        plan,
-        out,
-        partial(worker.log_event, _TOPIC),
+        say=partial(worker.log_event, _TOPIC),
         should_stop=lambda: worker.status not in (Status.running, Status.paused),
     )
 

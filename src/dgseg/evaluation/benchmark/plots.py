@@ -20,7 +20,7 @@ _COLUMNS = 4
 _ENOUGH = 5
 """People of whom a box says more than their dots do."""
 
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 """Okabe and Ito, Color Universal Design, 2008: told apart with any colour vision."""
 
 
@@ -88,7 +88,7 @@ def _draw(axes: Axes, group: Group, target: str, low: float) -> None:
             _box(axes, values, place)
         # A fixed shake, so that the same scores give the same picture.
         shake = np.linspace(-0.2, 0.2, 5)[np.arange(values.size) % 5] * (not few)
-        colour = _COLOURS[place % len(_COLOURS)] if few else "black"
+        colour = COLOURS[place % len(COLOURS)] if few else "black"
         size, share = (9, 0.9) if few else (3, 0.5)
         axes.plot(values, place + shake, ".", markersize=size, color=colour, alpha=share)
     axes.set_yticks(range(len(names)), names, fontsize=8)
@@ -101,7 +101,7 @@ def _draw(axes: Axes, group: Group, target: str, low: float) -> None:
 
 
 def _box(axes: Axes, values: np.ndarray, place: int) -> None:
-    colour = _COLOURS[place % len(_COLOURS)]
+    colour = COLOURS[place % len(COLOURS)]
     axes.boxplot(
         values,
         positions=[place],

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 from dgseg.errors import DgsegError
 from dgseg.evaluation.benchmark.cells import (
-    FAILED_NAME,
-    CellResult,
-    check_claim,
-    folder_of,
     run_cell,
     settings_of,
     split_of,
 )
+from dgseg.evaluation.benchmark.claims import (
+    FAILED_NAME,
+    CellResult,
+    Named,
+    check_claim,
+    folder_of,
+)
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 from dgseg.files import write_json
-from dgseg.training.loop import ShouldStop
+from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import TrainingSet, training_set
 
 Say = Callable[[str], None]
@@ -78,13 +83,64 @@ def run(
         split = split_of(cell, plan, out, data)
         _, settings = settings_of(cell, plan, split, data.schema.n_classes)
         check_claim(folder_of(out, cell), settings)
+    here = workers == 1 and scheduler is None
+    work = partial(attempt, plan=plan, out=out.resolve(), data=data if here else None)
+    return work_off(
+        cells, work, partial(failed, out=out), workers=workers, scheduler=scheduler, say=say
+    )
+
+
+class Work(Protocol):
+    """Runs one cell, and never raises a `DgsegError`."""
+
+    def __call__(
+        self, cell: Any, *, say: Say, should_stop: ShouldStop | None = None
+    ) -> CellResult:
+        """Run it."""
+        ...
+
+
+class Fail(Protocol):
+    """Notes that a cell failed."""
+
+    def __call__(self, cell: Any, *, error: BaseException) -> CellResult:
+        """Note it."""
+        ...
+
+
+def work_off(
+    cells: Sequence[Named],
+    work: Work,
+    fail: Fail,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    say: Say = _log.info,
+) -> tuple[CellResult, ...]:
+    """Run cells of any benchmark, here or in several processes.
+
+    Parameters
+    ----------
+    cells : sequence of Named
+        In the order in which they shall begin.
+    work, fail : callable
+        Can be pickled where there are several processes; `fail` is for a process that
+        died.
+    workers, scheduler, say
+        As in `run`.
+
+    Returns
+    -------
+    tuple of CellResult
+        In the order of the cells.
+    """
     say(f"{len(cells)} cells")
     if workers > 1 or scheduler is not None:
         from dgseg.evaluation.benchmark.parallel import run_parallel
 
-        results = run_parallel(cells, plan, out, workers, scheduler, say)
+        results = run_parallel(cells, work, fail, workers, scheduler, say)
     else:
-        results = _run_here(cells, plan, out, data, say)
+        results = (work(cell, say=say) for cell in cells)
     ended = {}
     for number, result in enumerate(results, start=1):
         ended[result.cell] = result
@@ -105,11 +161,19 @@ def attempt(
 
     See `dgseg.evaluation.benchmark.cells.run_cell` for the parameters.
     """
-    progress = Progress(cell, say)
+
+    def work(on_step: OnStep) -> CellResult:
+        return run_cell(cell, plan, out, on_step=on_step, should_stop=should_stop, data=data)
+
+    return guarded(cell, out, say, work)
+
+
+def guarded(
+    cell: Named, out: Path, say: Say, work: Callable[[OnStep], CellResult]
+) -> CellResult:
+    """Do the work of a cell; where it fails, say so in its folder instead of raising."""
     try:
-        return run_cell(
-            cell, plan, out, on_step=progress.report, should_stop=should_stop, data=data
-        )
+        return work(Progress(cell, say).report)
     except DgsegError as error:
         return failed(cell, out, error)
     except Exception as error:  # noqa: BLE001
@@ -118,7 +182,7 @@ def attempt(
         return failed(cell, out, error)
 
 
-def failed(cell: Cell, out: Path, error: BaseException) -> CellResult:
+def failed(cell: Named, out: Path, error: BaseException) -> CellResult:
     """Note in the folder of a cell that it failed, and why."""
     if isinstance(error, DgsegError):
         problem = error.public_message
@@ -134,7 +198,7 @@ def failed(cell: Cell, out: Path, error: BaseException) -> CellResult:
 class Progress:
     """Says now and then how far a training is, and how long it will take."""
 
-    cell: Cell
+    cell: Named
     say: Say
     every_s: float = _REPORT_S
     _first: tuple[float, int] | None = field(default=None, init=False)
@@ -154,13 +218,6 @@ class Progress:
         left_s = (now - began) / max(step - first, 1) * (total - step)
         loss = f", loss {losses['loss']:.3f}" if "loss" in losses else ""
         self.say(f"{self.cell.name}: step {step} of {total}{loss}, {_duration(left_s)} left")
-
-
-def _run_here(
-    cells: tuple[Cell, ...], plan: BenchmarkPlan, out: Path, data: TrainingSet, say: Say
-) -> Iterator[CellResult]:
-    for cell in cells:
-        yield attempt(cell, plan, out, say, data=data)
 
 
 def _duration(seconds: float) -> str:

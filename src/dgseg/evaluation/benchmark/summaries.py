@@ -5,14 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import Any, Protocol
 
 import numpy as np
 
 from dgseg.evaluation.benchmark.bootstrap import Difference, paired_difference
-from dgseg.evaluation.benchmark.results import CellScores, Group, TableRow
+from dgseg.evaluation.benchmark.results import Group, TableRow
 
 REFERENCES = ("deepall", "sdnet")
 """Methods to which all others are compared, in the variant that has no name."""
+
+
+class Scored(Protocol):
+    """A finished cell of any benchmark."""
+
+    @property
+    def seed(self) -> int:
+        """As in `dgseg.evaluation.benchmark.results.CellScores`."""
+        ...
+
+    @property
+    def scans(self) -> tuple[Mapping[str, Any], ...]:
+        """As in `dgseg.evaluation.benchmark.results.CellScores`."""
+        ...
+
+
+class Lines(Protocol):
+    """The cells of any table: a line of it at a target has one for each seed."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """All of them."""
+        ...
+
+    def of(self, row: Any, target: str) -> Sequence[Scored]:
+        """The finished cells of a line at a target."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +66,7 @@ class Summary:
 
 
 def subject_values(
-    cells: Sequence[CellScores], measure: str, structure: str | None = None
+    cells: Sequence[Scored], measure: str, structure: str | None = None
 ) -> dict[str, float]:
     """One number for each person of a target.
 
@@ -47,7 +75,7 @@ def subject_values(
 
     Parameters
     ----------
-    cells : sequence of CellScores
+    cells : sequence of Scored
         Of one row and target, one for each seed.
     measure : str
         One of `MEASURES`; ``"dice_2d"`` is the pooled one.
@@ -66,7 +94,7 @@ def subject_values(
 
 
 def summarise(
-    cells: Sequence[CellScores], measure: str, structure: str | None = None
+    cells: Sequence[Scored], measure: str, structure: str | None = None
 ) -> Summary | None:
     """Mean over people of one row at one target; None where no cell is finished."""
     if not cells:
@@ -83,7 +111,7 @@ def summarise(
 
 
 def average(
-    per_target: Sequence[Sequence[CellScores]], measure: str, structure: str | None = None
+    per_target: Sequence[Sequence[Scored]], measure: str, structure: str | None = None
 ) -> Summary | None:
     """Mean over targets, which weigh the same however many people they have.
 
@@ -92,7 +120,7 @@ def average(
 
     Parameters
     ----------
-    per_target : sequence of sequence of CellScores
+    per_target : sequence of sequence of Scored
         Of one row: for each target one cell for each seed.
     measure, structure
         As in `subject_values`.
@@ -137,7 +165,7 @@ def reference_rows(group: Group) -> list[TableRow]:
     ]
 
 
-def difference(group: Group, row: TableRow, reference: TableRow) -> Difference | None:
+def difference(group: Lines, row: Any, reference: Any) -> Difference | None:
     """How much higher the 3-D Dice (0 to 1) of a row is than that of another.
 
     For each target over the seeds that both rows have there, for with another seed
@@ -155,7 +183,7 @@ def difference(group: Group, row: TableRow, reference: TableRow) -> Difference |
     return paired_difference(first, second)
 
 
-def _mean_of(cells: Sequence[CellScores], measure: str, structure: str | None) -> float:
+def _mean_of(cells: Sequence[Scored], measure: str, structure: str | None) -> float:
     return fmean(subject_values(cells, measure, structure).values())
 
 

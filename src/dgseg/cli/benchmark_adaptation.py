@@ -1,0 +1,182 @@
+"""``dgseg benchmark-adaptation``: what adapting to an unseen centre gains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from dgseg.cli import console
+from dgseg.errors import DatasetError
+
+if TYPE_CHECKING:
+    from dgseg.adaptation.config import AdaptConfig
+    from dgseg.evaluation.adaptation.plan import AdaptationCell, AdaptationPlan
+    from dgseg.evaluation.benchmark.plan import BenchmarkPlan
+
+
+@dataclass(frozen=True)
+class BenchmarkAdaptation:
+    """Adapt to a domain from a few corrected slices, and score what nobody has seen.
+
+    Each target's people are divided in two halves. A bundle that was trained without the
+    target is adapted to one half, with some corrected slices and all others unlabelled,
+    and scored on the other half. Floor: the bundle as it is; ceiling: all labels of the
+    adaptation half. A finished cell is never run again and one that was stopped goes on:
+    run the same command, with more methods or seeds if you like, as often as you want.
+
+    For an honest figure choose methods and settings on some data sets or targets, and
+    report others: whatever a target's scores have decided is no longer unseen there.
+    """
+
+    data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
+    """Name of the data set: cardiac, spinal-gm, synthetic-heart, synthetic-cord."""
+    out: Path
+    """Folder for halves, cells and tables."""
+    methods: tuple[str, ...] = ("finetune", "tent", "mean-teacher", "meta-disentangle")
+    """Rows: methods or presets, with options such as mean-teacher:anchor=1,ramp=0.1."""
+    ks: tuple[int, ...] = (0, 1, 3, 5)
+    """Numbers of corrected slices; 0 for methods that need none."""
+    seeds: tuple[int, ...] = (0,)
+    """Of the halves and the trainings; all of one before the next."""
+    targets: tuple[str, ...] = ()
+    """Domains to adapt to; all if not given."""
+    base: str = "dgnet-plus"
+    """The row of dgseg benchmark whose bundles are adapted."""
+    fraction: float = 0.05
+    """Share of the people of each source domain whose labels the bundles have seen."""
+    bundles: Path | None = None
+    """Folder that dgseg benchmark wrote to; missing bundles are trained, there or in OUT."""
+    bundle_seed: int = 0
+    """Seed of the bundles, the same for all seeds of the adaptation."""
+    bundle_steps: int = 2000
+    """Optimiser steps of a bundle that is missing."""
+    steps: int = 300
+    """Optimiser steps of every adaptation."""
+    minutes: float | None = None
+    """Time for the steps instead, as a person has it."""
+    ceiling: str = "finetune"
+    """What learns from all labels of the adaptation half; none to leave it out."""
+    ceiling_steps: int | None = None
+    """Its steps, if they are not those of all others."""
+    gate_slices: int = 3
+    """Further corrected slices that nothing learns from, for the gate to judge by."""
+    patch_px: int | None = None
+    """Side of the crops on the model's grid; the bundle's own if not given."""
+    batch_labelled: int = 4
+    """Corrected slices in a step."""
+    batch_unlabelled: int = 4
+    """Slices without labels in a step."""
+    learning_rate: float | None = None
+    """For all methods; each method's own if not given."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, mps, or auto."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """auto is bfloat16 where the device is fast at it."""
+    workers: int = 1
+    """Cells at a time, each in its own process."""
+    threads: int | None = None
+    """Of the CPU, for each cell; all but one if not given."""
+    data_root: Path | None = None
+    """Folder of data sets; the environment variable DGSEG_DATA if not given."""
+    report_only: bool = False
+    """Adapt nothing: write the tables of the cells that are finished."""
+
+    def run(self) -> int:
+        """Do it; returns the exit code."""
+        from dgseg.evaluation.adaptation.tables import write_report
+
+        code = console.OK
+        if not self.report_only:
+            from dgseg.evaluation.adaptation.runner import run
+
+            results = run(
+                self.plan(),
+                self.out,
+                self.bundles or self.out / "bundles",
+                workers=self.workers,
+                threads=self.threads,
+                say=console.say,
+            )
+            if any(result.status == "failed" for result in results):
+                code = console.SOME_FAILED
+            if not any(result.status in ("finished", "kept") for result in results):
+                return console.FAILED
+        console.say(write_report(self.out, self.planned()).read_text(encoding="utf-8"))
+        return code
+
+    def planned(self) -> tuple[AdaptationCell, ...]:
+        """The cells that this command is about, run or not; none without the data."""
+        from dgseg.datasets.registry import load
+
+        try:
+            return self.plan().cells(load(self.data, root=self.data_root).domains)
+        except DatasetError:
+            return ()  # tables of what is there can be written anywhere
+
+    def plan(self) -> AdaptationPlan:
+        """What is to be compared.
+
+        Raises
+        ------
+        DgsegError
+            If a row, the data set or a setting is unknown or out of range.
+        """
+        from dgseg.evaluation.adaptation.plan import AdaptationPlan, adaptation_row
+
+        return AdaptationPlan(
+            bundles=self._bundle_plan(),
+            rows=tuple(adaptation_row(name) for name in dict.fromkeys(self.methods)),
+            config=self._config(),
+            ks=self.ks,
+            seeds=self.seeds,
+            patch_px=self.patch_px,
+            gate_slices=self.gate_slices,
+            ceiling=None if self.ceiling == "none" else adaptation_row(self.ceiling),
+            ceiling_steps=self.ceiling_steps,
+        )
+
+    def _config(self) -> AdaptConfig:
+        from pydantic import ValidationError
+
+        from dgseg.adaptation.config import AdaptConfig
+        from dgseg.errors import MethodError
+
+        budget: dict[str, Any] = {"steps": self.steps}
+        if self.minutes is not None:
+            budget = {"steps": None, "minutes": self.minutes}
+        try:
+            return AdaptConfig(
+                **budget,
+                batch_labelled=self.batch_labelled,
+                batch_unlabelled=self.batch_unlabelled,
+                learning_rate=self.learning_rate,
+                device=self.device,
+                precision=self.precision,
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise MethodError(
+                f"The adaptation does not take this setting: {place}: {first['msg']}.",
+                remedy="Correct the setting, or leave it out.",
+            ) from error
+
+    def _bundle_plan(self) -> BenchmarkPlan:
+        """The trainings of the bundles, as ``dgseg benchmark`` has them."""
+        from dgseg.cli.benchmark import Benchmark
+
+        return Benchmark(
+            data=self.data,
+            out=self.bundles or self.out / "bundles",
+            methods=(self.base,),
+            fractions=(self.fraction,),
+            seeds=(self.bundle_seed,),
+            targets=self.targets,
+            steps=self.bundle_steps,
+            device=self.device,
+            precision=self.precision,
+            data_root=self.data_root,
+        ).plan()

@@ -1,0 +1,335 @@
+"""One cell of a benchmark of adaptation: a bundle, adapted to one half, scored on the other."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dgseg.adaptation.candidate import fine_tune
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.judging import LazySegmenter
+from dgseg.adaptation.watcher import AdaptationStopped, Phase
+from dgseg.bundles.bundle import BundleInfo, read_info
+from dgseg.datasets.registry import DATASETS
+from dgseg.errors import DgsegError, TrainingError
+from dgseg.evaluation.adaptation.corrections import (
+    Slices,
+    candidates,
+    every,
+    held_out,
+    site_scans,
+    spread,
+)
+from dgseg.evaluation.adaptation.halves import Halves, saved_halves
+from dgseg.evaluation.adaptation.plan import (
+    AdaptationCell,
+    AdaptationPlan,
+    as_settings,
+    check_unseen,
+)
+from dgseg.evaluation.adaptation.verdicts import verdict
+from dgseg.evaluation.benchmark.claims import (
+    SCORES_NAME,
+    SETTINGS_NAME,
+    CellResult,
+    check_claim,
+    folder_of,
+    tidy,
+)
+from dgseg.evaluation.benchmark.scores import score_subject_scan
+from dgseg.files import write_json
+from dgseg.inference.segmenter import Segmenter
+from dgseg.methods import registry
+from dgseg.training.data import TrainingSet, training_set
+from dgseg.training.loop import OnStep, ShouldStop
+from dgseg.training.train import BUNDLE_NAME
+
+FORMAT = 1
+
+PARTS = ("config", "preset")
+WHOLES = ("bundle_id", "halves", "corrected", "kept")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a cell is about, before anything is trained.
+
+    Attributes
+    ----------
+    cell : AdaptationCell
+    bundle : Path
+        That is adapted.
+    info : BundleInfo
+        Of it.
+    config : AdaptConfig or None
+        None for the bundle as it is.
+    halves : Halves
+    corrected, kept : mapping of str to tuple of int
+        Slices by scan that are learnt from, and those that the gate judges by.
+    """
+
+    cell: AdaptationCell
+    bundle: Path
+    info: BundleInfo
+    config: AdaptConfig | None
+    halves: Halves
+    corrected: Slices
+    kept: Slices
+
+
+def bundle_of(cell: AdaptationCell, plan: AdaptationPlan, bundles: Path) -> Path:
+    """The bundle that a cell adapts.
+
+    Raises
+    ------
+    TrainingError
+        If its training is not finished.
+    """
+    folder = folder_of(bundles, plan.bundle_cell(cell))
+    if not (folder / SCORES_NAME).exists():
+        raise TrainingError(
+            f"The bundle that is to be adapted to {cell.target} is not finished.",
+            remedy="Wait for its training, or mend what it failed at and run this again.",
+            path=folder,
+        )
+    return folder / BUNDLE_NAME
+
+
+def task_of(
+    cell: AdaptationCell, plan: AdaptationPlan, out: Path, bundles: Path, data: TrainingSet
+) -> Task:
+    """What a cell is about; reads labels of the adaptation half alone.
+
+    Raises
+    ------
+    DgsegError
+        If the bundle is not there, has seen the target or segments something else, or the
+        halves cannot be drawn.
+    """
+    bundle = bundle_of(cell, plan, bundles)
+    info = read_info(bundle)
+    check_unseen(cell.target, info)
+    if info.labels != data.schema:
+        raise TrainingError(
+            "The bundle segments other structures than the data set has.",
+            remedy="Name the folder of a benchmark of the same data set.",
+            path=bundle,
+        )
+    halves = saved_halves(out / "halves", data.entries, cell.data, cell.target, cell.seed)
+    corrected: dict[str, tuple[int, ...]] = {}
+    kept: dict[str, tuple[int, ...]] = {}
+    config = plan.config_of(cell, info)
+    if config is not None:
+        there = candidates(halves, data.entries)
+        order = halves.adaptation
+        corrected = every(there) if cell.k is None else spread(there, order, cell.k)
+        if cell.k is not None:
+            kept = held_out(there, order, plan.gate_slices, corrected)
+    return Task(cell, bundle, info, config, halves, corrected, kept)
+
+
+def settings_of(task: Task) -> dict[str, Any]:
+    """All that the result of a cell depends on, as JSON has it.
+
+    Raises
+    ------
+    MethodError
+        If the method does not take one of its options.
+    """
+    content: dict[str, Any] = {
+        "format": FORMAT,
+        "cell": asdict(task.cell),
+        "bundle_id": task.info.bundle_id,
+        "halves": asdict(task.halves),
+        "config": as_settings(task.config),
+        "preset": None,
+        "corrected": task.corrected,
+        "kept": task.kept,
+    }
+    if task.config is not None:
+        # A preset that was changed in the meantime is not that of the cell.
+        content["preset"] = asdict(registry.resolve(task.config.method)[1])
+        _check_options(task.config)
+    # Once through JSON: tuples become lists, as they are when read again.
+    return dict(json.loads(json.dumps(content)))
+
+
+def _check_options(config: AdaptConfig) -> None:
+    """Refuse what the method does not take before anything is trained."""
+    given = {} if config.learning_rate is None else {"learning_rate": config.learning_rate}
+    registry.network(config.method, {**given, **config.options}, 2, 4, 2, 1)
+
+
+def run_cell(
+    cell: AdaptationCell,
+    plan: AdaptationPlan,
+    out: Path,
+    bundles: Path,
+    *,
+    on_step: OnStep | None = None,
+    should_stop: ShouldStop | None = None,
+    data: TrainingSet | None = None,
+) -> CellResult:
+    """Adapt, or go on with it, and score; never twice.
+
+    Nothing of the test half is read before the candidate is written.
+
+    Parameters
+    ----------
+    cell : AdaptationCell
+    plan : AdaptationPlan
+    out : Path
+        Folder of the benchmark. The cell's own below it keeps the settings and
+        `SCORES_NAME`, which is written last.
+    bundles : Path
+        Folder of the benchmark that trained the bundles.
+    on_step, should_stop : callable, optional
+        As in `dgseg.training.loop.fit`.
+    data : TrainingSet, optional
+        What ``plan.data`` names, if it was loaded before.
+
+    Raises
+    ------
+    DgsegError
+        If the folder was begun with other settings, and as the parts raise.
+    """
+    began = time.monotonic()
+    data = data or training_set((plan.data,), root=plan.data_root)
+    task = task_of(cell, plan, out, bundles, data)
+    settings = settings_of(task)
+    folder = folder_of(out, cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            if not check_claim(folder, settings, PARTS, WHOLES):
+                write_json(folder / SETTINGS_NAME, settings)
+            if (folder / SCORES_NAME).exists():
+                return CellResult(cell, "kept")
+            watcher = _Listener(on_step, should_stop)
+            _work(task, plan, out, folder, data, watcher)
+            tidy(folder, {SCORES_NAME, SETTINGS_NAME})
+    except Timeout:
+        return CellResult(cell, "busy")
+    except AdaptationStopped:
+        return CellResult(cell, "stopped", time.monotonic() - began)
+    _log.info("Finished the cell %s.", cell.name)
+    return CellResult(cell, "finished", time.monotonic() - began)
+
+
+def _work(
+    task: Task,
+    plan: AdaptationPlan,
+    out: Path,
+    folder: Path,
+    data: TrainingSet,
+    watcher: _Listener,
+) -> None:
+    """Adapt, ask the gate, and only then look at the test half."""
+    bundle, trained, judged = task.bundle, {}, None
+    if task.config is not None:
+        checkpoint = folder / "checkpoint"
+        checkpoint.mkdir(exist_ok=True)
+        bundle = fine_tune(
+            lambda: site_scans(task.halves, data.entries, task.corrected, task.kept),
+            task.bundle,
+            task.config,
+            checkpoint,
+            watcher,
+        )
+        trained = read_info(bundle).training
+        if task.cell.k is not None:
+            judged = _ask_gate(task, bundle, out, folder, data, watcher)
+    device, precision = plan.config.device, plan.config.precision
+    write_json(
+        folder / SCORES_NAME,
+        {
+            "format": FORMAT,
+            "cell": asdict(task.cell),
+            "bundle_id": task.info.bundle_id,
+            "divided_by": task.halves.by,
+            "corrected": {key: list(value) for key, value in task.corrected.items()},
+            "kept": {key: list(value) for key, value in task.kept.items()},
+            "schema": [label.short_name for label in data.schema.labels],
+            "spacing_known": DATASETS[plan.data].spacing_known,
+            "subjects": _score(Segmenter(bundle, device, precision), task, data),
+            "gate": judged,
+            "steps": trained.get("steps", 0),
+            "seconds": trained.get("seconds", 0.0),
+            "device": trained.get("device"),
+        },
+    )
+
+
+def _ask_gate(
+    task: Task,
+    candidate: Path,
+    out: Path,
+    folder: Path,
+    data: TrainingSet,
+    watcher: _Listener,
+) -> dict[str, Any]:
+    assert task.config is not None
+    device, precision = task.config.device, task.config.precision
+    old, new = (
+        LazySegmenter(path, read_info(path), device, precision)
+        for path in (task.bundle, candidate)
+    )
+    # What the bundle proposes is the same in all cells.
+    folders = (out / "before" / task.info.bundle_id, folder / "checkpoint" / "after")
+    try:
+        return verdict(
+            (old, new), task.halves, data.entries, task.corrected, task.kept, folders, watcher
+        )
+    finally:
+        old.release()
+        new.release()
+
+
+def _score(segmenter: Segmenter, task: Task, data: TrainingSet) -> list[dict[str, Any]]:
+    in_pixels = not DATASETS[task.cell.data].spacing_known
+    found = []
+    for entry in task.halves.test_entries(data.entries):
+        truth = task.halves.test_part(entry.load())
+        if truth.annotated.any():
+            labels = segmenter.segment(truth.scan).labels
+            found.append(score_subject_scan(labels, truth, segmenter.info.labels, in_pixels))
+    return found
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """Passes on the steps of a training, and the wish to stop."""
+
+    on_step: OnStep | None
+    wish: ShouldStop | None
+
+    def should_stop(self) -> bool:
+        """Whether to stop at the next opportunity."""
+        return self.wish is not None and self.wish()
+
+    def phase(self, name: Phase, message: str) -> None:
+        """A part of the work begins."""
+        _log.debug("%s: %s", name, message)
+
+    def progress(
+        self, step: int, total: int, losses: Mapping[str, float] | None = None
+    ) -> None:
+        """`step` of `total` of the training is done."""
+        if self.on_step is not None:
+            self.on_step(step, total, dict(losses or {}))
+
+    def metrics(self, numbers: Mapping[str, object]) -> None:
+        """Numbers that are no losses."""
+
+    def warn(self, problem: str | DgsegError, *, scan_id: str | None = None) -> None:
+        """Something was passed over."""
+        _log.warning("%s: %s", scan_id, problem)

@@ -1,0 +1,86 @@
+"""The scores of adaptation as files for programs."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from dgseg.evaluation.adaptation.results import AdaptationGroup, AdaptedScores, Line
+from dgseg.evaluation.adaptation.summaries import BUNDLE_LINE, gain, gate_counts
+from dgseg.evaluation.benchmark.export import person_hash
+from dgseg.evaluation.benchmark.results import MEASURES
+from dgseg.evaluation.benchmark.summaries import average, summarise
+from dgseg.files import atomic_write, write_json
+
+_FORMAT = 1
+
+
+def write_csv(path: Path, cells: Sequence[AdaptedScores]) -> None:
+    """All scores as they were measured: a line for each scan and structure.
+
+    People go by a hash of their target and subject, the same in all cells.
+    """
+    head = ["data", "target", "base", "label", "k", "n_corrected", "seed", "gate", "seconds"]
+    head += ["person", "scan_id", "n_slices", "structure", *MEASURES]
+    head += ["dice_2d_pooled", "distance_unit"]
+    with atomic_write(path, "w") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(head)
+        for each in cells:
+            cell = each.cell
+            first = [cell.data, cell.target, cell.base, cell.label]
+            first += ["all" if cell.k is None else cell.k, each.n_corrected, cell.seed]
+            first += [each.gate["colour"] if each.gate else "", each.seconds]
+            last = "mm" if each.spacing_known else "px"
+            for scan in each.scans:
+                person = person_hash(cell.data, cell.target, scan["subject"])
+                place = [person, scan["scan_id"], scan["n_slices"]]
+                for name in each.schema:
+                    scores = [scan[measure][name] for measure in MEASURES]
+                    pooled = scan["dice_2d"]["pooled"]
+                    lines.writerow([*first, *place, name, *scores, pooled, last])
+
+
+def write_summaries(path: Path, groups: Sequence[AdaptationGroup]) -> None:
+    """Means, gains, the gate's counts and what is missing, as JSON."""
+    write_json(path, {"format": _FORMAT, "groups": [_as_json(group) for group in groups]})
+
+
+def _as_json(group: AdaptationGroup) -> dict[str, Any]:
+    adapted = [line for line in group.lines if line != BUNDLE_LINE]
+    return {
+        "data": group.data,
+        "base": group.base,
+        "targets": group.targets,
+        "lines": [_line_as_json(group, line) for line in group.lines],
+        "gate": asdict(gate_counts(group, adapted)),
+        "missing": [
+            {"label": line.label, "k": line.k, "target": target, "seed": seed}
+            for line, target, seed in group.missing
+        ],
+    }
+
+
+def _line_as_json(group: AdaptationGroup, line: Line) -> dict[str, Any]:
+    cells = group.by_target(line)
+    means = {}
+    for measure in MEASURES:
+        found = [summarise(each, measure) for each in cells]
+        whole = average(cells, measure)
+        means[measure] = {
+            "targets": {
+                target: None if each is None else asdict(each)
+                for target, each in zip(group.targets, found, strict=True)
+            },
+            "average": None if whole is None else asdict(whole),
+        }
+    return {
+        **asdict(line),
+        **means,
+        "gain": None if line == BUNDLE_LINE else asdict(gain(group, line)),
+        "gate": asdict(gate_counts(group, [line])),
+        "seconds": [cell.seconds for each in cells for cell in each],
+    }

@@ -1,0 +1,286 @@
+"""What a benchmark of adaptation compares."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.bundles.bundle import BundleInfo
+from dgseg.errors import DatasetError, MethodError, TrainingError
+from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
+from dgseg.evaluation.benchmark.splits import file_name
+from dgseg.methods import registry
+
+FLOOR = "bundle"
+"""Label of the row that adapts nothing."""
+
+CEILING = "all labels"
+"""Label of the row that learns from all labels of the adaptation half."""
+
+_PATCH_PX = 128
+
+
+@dataclass(frozen=True)
+class AdaptationRow:
+    """A method as a row of the tables.
+
+    Attributes
+    ----------
+    label : str
+        Name of the row.
+    method : str
+        A method or one of its presets.
+    options : mapping
+        Fields of the method's ``Config`` that differ.
+    """
+
+    label: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def adaptation_row(name: str) -> AdaptationRow:
+    """A row by its name: ``method``, or ``method:option=value,option=value``.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method, or an option has no value.
+    """
+    method, _, rest = name.partition(":")
+    registry.method_name(method)
+    options: dict[str, Any] = {}
+    for part in rest.split(",") if rest else ():
+        option, equals, value = part.partition("=")
+        if not (option and equals and value):
+            raise MethodError(
+                f"The row {name!r} has the option {part!r} without a value.",
+                remedy="Write a row as method:option=value,option=value.",
+            )
+        options[option] = _value(value)
+    return AdaptationRow(name, method, options)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+@dataclass(frozen=True)
+class AdaptationCell:
+    """One adaptation and its score.
+
+    Attributes
+    ----------
+    data, target : str
+        Names of the data set and of the domain that is adapted to.
+    base : str
+        Row of the benchmark that the bundle is from.
+    label : str
+        Of the row: a method with its options, `FLOOR` or `CEILING`.
+    k : int or None
+        Corrected slices; None for all of the adaptation half.
+    seed : int
+        Of the halves and of the training.
+    """
+
+    data: str
+    target: str
+    base: str
+    label: str
+    k: int | None
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of its folder."""
+        k = "all" if self.k is None else str(self.k)
+        parts = file_name(self.data, self.target, self.base, self.label, f"k{k}")
+        return f"{parts}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class AdaptationPlan:
+    """Everything that the cells have in common.
+
+    Attributes
+    ----------
+    bundles : BenchmarkPlan
+        One row, one fraction and one seed: the trainings of the bundles that are adapted,
+        and the targets.
+    rows : tuple of AdaptationRow
+    config : AdaptConfig
+        Shared by all adaptations; row and cell decide method, options and seed.
+    ks : tuple of int
+        Numbers of corrected slices.
+    seeds : tuple of int
+        Of the halves and of the trainings.
+    patch_px : int or None
+        Side of the crops; None for that of the bundle's own training.
+    gate_slices : int
+        Further corrected slices that nothing learns from, for the gate to judge by.
+    ceiling : AdaptationRow or None
+        What learns from all labels of the adaptation half.
+    ceiling_steps : int or None
+        Of the ceiling, where they are not those of all others.
+
+    Raises
+    ------
+    TrainingError
+        If nothing is to be compared, or a number is out of its range.
+    """
+
+    bundles: BenchmarkPlan
+    rows: tuple[AdaptationRow, ...]
+    config: AdaptConfig
+    ks: tuple[int, ...] = (0, 1, 3, 5)
+    seeds: tuple[int, ...] = (0,)
+    patch_px: int | None = None
+    gate_slices: int = 3
+    ceiling: AdaptationRow | None = None
+    ceiling_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        bundles = self.bundles
+        wrong = {
+            "bundles of one row, fraction and seed": not (
+                len(bundles.rows) == len(bundles.fractions) == len(bundles.seeds) == 1
+            ),
+            "at least one number of slices and one seed": not (self.ks and self.seeds),
+            "numbers of slices that are 0 or more": any(k < 0 for k in self.ks),
+            "0 or more slices for the gate": self.gate_slices < 0,
+        }
+        for need, missed in wrong.items():
+            if missed:
+                raise TrainingError(
+                    f"A benchmark of adaptation needs {need}.",
+                    remedy="Correct the setting, or leave it out.",
+                )
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return self.bundles.data
+
+    @property
+    def data_root(self) -> Path | None:
+        """Where it lies; as in `dgseg.datasets.registry.load`."""
+        return self.bundles.data_root
+
+    def cells(self, domains: Sequence[str]) -> tuple[AdaptationCell, ...]:
+        """All cells in their order: seed by seed, then row by row, then target by target.
+
+        A method that can do nothing without labels has no cell at k = 0.
+
+        Parameters
+        ----------
+        domains : sequence of str
+            Of the data set: the targets, where none are chosen.
+
+        Raises
+        ------
+        DatasetError
+            If a target is none of them.
+        MethodError
+            If a method is unknown.
+        """
+        targets = [cell.target for cell in self.bundles.cells(domains)]
+        cells = [
+            AdaptationCell(self.data, target, self.bundles.rows[0].label, label, k, seed)
+            for seed in self.seeds
+            for label, k in self._lines()
+            for target in targets
+        ]
+        return tuple(dict.fromkeys(cells))
+
+    def _lines(self) -> list[tuple[str, int | None]]:
+        lines: list[tuple[str, int | None]] = [(FLOOR, 0)]
+        for each in self.rows:
+            needy = getattr(registry.resolve(each.method)[0], "needs_labels", True)
+            lines += [(each.label, k) for k in sorted(set(self.ks)) if k or not needy]
+        return lines if self.ceiling is None else [*lines, (CEILING, None)]
+
+    def bundle_cell(self, cell: AdaptationCell) -> Cell:
+        """The training that a cell's bundle is from."""
+        (row,) = self.bundles.rows
+        (fraction,), (seed,) = self.bundles.fractions, self.bundles.seeds
+        return Cell(self.data, cell.target, fraction, row.method, row.variant, seed)
+
+    def row_of(self, cell: AdaptationCell) -> AdaptationRow | None:
+        """The method of a cell; None for the bundle as it is.
+
+        Raises
+        ------
+        KeyError
+            If the cell is of another plan.
+        """
+        if cell.label == FLOOR:
+            return None
+        if cell.label == CEILING and self.ceiling is not None:
+            return self.ceiling
+        for each in self.rows:
+            if each.label == cell.label:
+                return each
+        raise KeyError(cell)
+
+    def config_of(self, cell: AdaptationCell, info: BundleInfo) -> AdaptConfig | None:
+        """The adaptation of a cell; None for the bundle as it is.
+
+        Parameters
+        ----------
+        cell : AdaptationCell
+        info : BundleInfo
+            Of the bundle that is adapted.
+
+        Raises
+        ------
+        MethodError
+            If the method does not take one of its options.
+        """
+        row = self.row_of(cell)
+        if row is None:
+            return None
+        its_own = info.training.get("config", {}).get("patch_px", _PATCH_PX)
+        changes: dict[str, Any] = {}
+        if cell.label == CEILING and self.ceiling_steps is not None:
+            changes["steps"] = self.ceiling_steps
+        return replace(
+            self.config,
+            method=row.method,
+            options=dict(row.options),
+            seed=cell.seed,
+            patch_px=self.patch_px or its_own,
+            holdout_every=0,  # what the gate judges by is chosen by `gate_slices`
+            **changes,
+        )
+
+
+def check_unseen(target: str, info: BundleInfo) -> None:
+    """Refuse a bundle that has learnt from the target.
+
+    Raises
+    ------
+    DatasetError
+        If it has.
+    """
+    if target in info.domains:
+        raise DatasetError(
+            f"The bundle that is to be adapted to {target} has learnt from it already.",
+            remedy="Name the folder of a benchmark that held this domain out.",
+        )
+
+
+def as_settings(config: AdaptConfig | None) -> dict[str, Any] | None:
+    """All of an adaptation that its result depends on.
+
+    How the work is spread over a machine changes no result worth the name.
+    """
+    if config is None:
+        return None
+    return {key: value for key, value in asdict(config).items() if key != "threads"}

@@ -1,0 +1,108 @@
+"""Dice against the number of corrected slices, a panel for each target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from dgseg.evaluation.adaptation.results import AdaptationGroup, Line
+from dgseg.evaluation.adaptation.summaries import BUNDLE_LINE, CEILING_LINE
+from dgseg.evaluation.benchmark.plots import COLOURS
+from dgseg.evaluation.benchmark.summaries import Summary, average, summarise
+from dgseg.files import atomic_write
+
+_WIDTH_IN = 10.0
+_HEIGHT_IN = 2.9
+_DPI = 100
+_COLUMNS = 3
+_MARKERS = "osD^vPX"
+
+
+def write_curves(path: Path, groups: Sequence[AdaptationGroup]) -> Path:
+    """Mean 3-D Dice over the people of the test half against corrected slices.
+
+    A panel for each target and one for their average; whiskers are the standard
+    deviation of the seeds' means, where there are several. Dashed: the bundle as it is;
+    dotted: all labels of the adaptation half.
+
+    Parameters
+    ----------
+    path : Path
+        A PNG file, 1000 pixels wide.
+    groups : sequence of AdaptationGroup
+
+    Returns
+    -------
+    Path
+        The same.
+    """
+    panels = [_panels(group) for group in groups]
+    n_rows = [-(-len(each) // _COLUMNS) for each in panels]
+    figure = Figure(
+        figsize=(_WIDTH_IN, _HEIGHT_IN * sum(n_rows)), dpi=_DPI, layout="constrained"
+    )
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(sum(n_rows), _COLUMNS)
+    first = 0
+    for group, names, rows in zip(groups, panels, n_rows, strict=True):
+        for place, name in enumerate(names):
+            axes = figure.add_subplot(grid[first + place // _COLUMNS, place % _COLUMNS])
+            _draw(axes, group, name)
+            if place % _COLUMNS == 0:
+                axes.set_ylabel("3-D Dice, %", fontsize=8)
+            axes.set_title(f"{group.data}, {group.base}: {name or 'average'}", fontsize=9)
+            if place == 0:
+                axes.legend(fontsize=6, frameon=False)
+        first += rows
+    with atomic_write(path) as file:
+        figure.savefig(file, format="png", dpi=_DPI)
+    return path
+
+
+def _panels(group: AdaptationGroup) -> tuple[str, ...]:
+    """Targets, and the empty name for their average."""
+    return (*group.targets, "") if len(group.targets) > 1 else group.targets
+
+
+def _summary(group: AdaptationGroup, line: Line, target: str) -> Summary | None:
+    if target:
+        return summarise(group.of(line, target), "dice")
+    return average(group.by_target(line), "dice")
+
+
+def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
+    ks = sorted({line.k for line in group.lines if line.k is not None})
+    for line, style in ((BUNDLE_LINE, "--"), (CEILING_LINE, ":")):
+        level = _summary(group, line, target)
+        if level is not None:
+            axes.axhline(
+                100 * level.mean, color="black", linestyle=style, linewidth=1, label=line.label
+            )
+    labels = dict.fromkeys(
+        line.label for line in group.lines if line not in (BUNDLE_LINE, CEILING_LINE)
+    )
+    for number, label in enumerate(labels):
+        found = [(k, _summary(group, Line(label, k), target)) for k in ks]
+        there = [(ks.index(k), each) for k, each in found if each is not None]
+        if not there:
+            continue
+        axes.errorbar(
+            [place for place, _ in there],
+            [100 * each.mean for _, each in there],
+            yerr=[100 * (each.sd_seeds or 0.0) for _, each in there],
+            color=COLOURS[number % len(COLOURS)],
+            marker=_MARKERS[number % len(_MARKERS)],
+            markersize=4,
+            linewidth=1.2,
+            elinewidth=0.8,
+            label=label,
+        )
+    axes.set_xticks(range(len(ks)), [str(k) for k in ks])
+    axes.set_xlim(-0.3, len(ks) - 0.7)
+    axes.set_xlabel("corrected slices", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(axis="y", linewidth=0.4, alpha=0.6)

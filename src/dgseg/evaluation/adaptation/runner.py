@@ -1,0 +1,149 @@
+"""All cells of a plan of adaptation, and the bundles that they begin from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from dgseg.errors import TrainingError
+from dgseg.evaluation.adaptation.cells import (
+    PARTS,
+    WHOLES,
+    run_cell,
+    settings_of,
+    task_of,
+)
+from dgseg.evaluation.adaptation.plan import AdaptationCell, AdaptationPlan
+from dgseg.evaluation.benchmark import runner
+from dgseg.evaluation.benchmark.claims import (
+    SCORES_NAME,
+    CellResult,
+    check_claim,
+    folder_of,
+)
+from dgseg.evaluation.benchmark.runner import Say, failed, guarded, work_off
+from dgseg.training.data import TrainingSet, training_set
+from dgseg.training.loop import OnStep, ShouldStop
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    plan: AdaptationPlan,
+    out: Path,
+    bundles: Path,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    say: Say = _log.info,
+) -> tuple[CellResult, ...]:
+    """Train the bundles that are missing, then run all cells that are not finished yet.
+
+    A cell that fails is reported, noted in its folder, and tried again by the next run;
+    the others go on. Nothing is adapted before all settings have been checked.
+
+    Parameters
+    ----------
+    plan : AdaptationPlan
+    out : Path
+        Folder of halves and cells.
+    bundles : Path
+        Folder of a benchmark whose bundles are adapted; those that are finished there are
+        not trained again, whatever they were trained with.
+    workers : int
+        Processes that each work on one cell.
+    threads : int, optional
+        Of the CPU, for each cell; None for the default of an adaptation.
+    say : callable
+        Given a line of text where something begins, goes on or ends.
+
+    Returns
+    -------
+    tuple of CellResult
+        In the order of the plan.
+
+    Raises
+    ------
+    DgsegError
+        If the data set, a method, an option or a bundle is not as it should be, or a cell
+        was begun with other settings.
+    """
+    plan = replace(plan, config=replace(plan.config, threads=threads))
+    data = training_set((plan.data,), root=plan.data_root)
+    cells = plan.cells(data.domains)
+    train_bundles(plan, cells, bundles, workers=workers, threads=threads, say=say)
+    for cell in cells:
+        settings = settings_of(task_of(cell, plan, out, bundles, data))
+        check_claim(folder_of(out, cell), settings, PARTS, WHOLES)
+    work = partial(
+        attempt,
+        plan=plan,
+        out=out.resolve(),
+        bundles=bundles.resolve(),
+        data=data if workers == 1 else None,
+    )
+    return work_off(cells, work, partial(failed, out=out), workers=workers, say=say)
+
+
+def attempt(
+    cell: AdaptationCell,
+    plan: AdaptationPlan,
+    out: Path,
+    bundles: Path,
+    say: Say,
+    *,
+    should_stop: ShouldStop | None = None,
+    data: TrainingSet | None = None,
+) -> CellResult:
+    """Run one cell; where it fails, say so in its folder instead of raising.
+
+    See `dgseg.evaluation.adaptation.cells.run_cell` for the parameters.
+    """
+
+    def work(on_step: OnStep) -> CellResult:
+        return run_cell(
+            cell, plan, out, bundles, on_step=on_step, should_stop=should_stop, data=data
+        )
+
+    return guarded(cell, out, say, work)
+
+
+def train_bundles(
+    plan: AdaptationPlan,
+    cells: tuple[AdaptationCell, ...],
+    bundles: Path,
+    *,
+    workers: int,
+    threads: int | None,
+    say: Say,
+) -> None:
+    """Train the bundles that are not in their folder yet.
+
+    Raises
+    ------
+    TrainingError
+        If one of them does not come about; and as the benchmark raises.
+    """
+    missing = {
+        cell.target
+        for cell in cells
+        if not (folder_of(bundles, plan.bundle_cell(cell)) / SCORES_NAME).exists()
+    }
+    if not missing:
+        return
+    say(f"Training the bundles without {', '.join(sorted(missing))}")
+    results = runner.run(
+        replace(plan.bundles, targets=tuple(sorted(missing))),
+        bundles,
+        workers=workers,
+        threads=threads,
+        say=say,
+    )
+    if any(result.status not in ("finished", "kept") for result in results):
+        raise TrainingError(
+            "Not all bundles that are to be adapted could be trained.",
+            remedy="See what is said of them above, and run this again.",
+            path=bundles,
+        )
