@@ -53,7 +53,7 @@ def normalise(
     Tensor, shape (N, C, H, W)
         Of the type of `x`.
     """
-    if _differentiates(x, groups):
+    if _differentiates(x, weight, groups):
         out: Tensor = _Normalise.apply(x, weight, bias, groups, slope, eps)
         return out
     if weight.ndim == 1:
@@ -63,10 +63,18 @@ def normalise(
     return F.leaky_relu_(found, slope)
 
 
-def _differentiates(x: Tensor, groups: int) -> bool:
+def _differentiates(x: Tensor, weight: Tensor, groups: int) -> bool:
     if x.device.type != "cpu" or not torch.is_grad_enabled() or torch.compiler.is_compiling():
         return False
-    return is_differentiated_twice(x) or _slow(x, groups)
+    return is_differentiated_twice(x) or _slow(x, groups) or _crashes(x, weight)
+
+
+def _crashes(x: Tensor, weight: Tensor) -> bool:
+    """Whether the scale of an image from a frozen layer is learnt, channels last.
+
+    There PyTorch's own gradient (2.13) writes to the image's, which it has not made.
+    """
+    return weight.requires_grad and not x.requires_grad and not x.is_contiguous()
 
 
 class FusedSequential(nn.Sequential):

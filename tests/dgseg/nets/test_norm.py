@@ -113,3 +113,26 @@ def test_a_sequence_computes_what_its_layers_do():
     assert list(fused.state_dict()) == list(plain.state_dict())
     with torch.no_grad():
         torch.testing.assert_close(fused(images), plain(images))
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_gradient_for_the_scale_alone(monkeypatch, twice):
+    """Of an image from a frozen layer: PyTorch's own crashes the process in this layout."""
+    monkeypatch.setattr(norm, "is_differentiated_twice", lambda x: twice)
+    found = []
+    for layout in FORMATS:
+        x = (
+            torch.linspace(-1, 1, 2 * 4 * 6 * 6)
+            .square()
+            .view(2, 4, 6, 6)
+            .contiguous(memory_format=layout)
+        )
+        weight, bias = (
+            torch.full((4,), 1.5, requires_grad=True),
+            torch.zeros(4, requires_grad=True),
+        )
+        out = normalise(x, weight, bias, 2, slope=0.1)
+        found.append(grad(out.square().sum(), [weight, bias]))
+        assert not x.requires_grad
+    for first, second in zip(*found, strict=True):
+        torch.testing.assert_close(first, second)
