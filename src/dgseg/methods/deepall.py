@@ -7,7 +7,6 @@ from typing import ClassVar
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from dgseg.errors import MethodError
 from dgseg.methods.base import Episode
 from dgseg.methods.config import DeepAllConfig
 from dgseg.methods.one_network import OneNetwork
@@ -41,12 +40,4 @@ class DeepAll(OneNetwork):
         MethodError
             If there are none.
         """
-        batch = episode.labelled()
-        if batch is None:
-            raise MethodError(
-                "There is no labelled slice to learn from.",
-                remedy="Correct or label some slices, or choose a method that learns without.",
-            )
-        loss = self._supervised(batch)
-        self._step(loss, episode)
-        return {"loss": loss.detach(), "supervised": loss.detach()}
+        return self._supervised_step(episode)

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-import copy
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from dgseg.augment.config import AugmentConfig
 from dgseg.augment.intensity import IntensityAugment
 from dgseg.errors import MethodError
 from dgseg.losses.consistency import consistency, sigmoid_ramp_up
 from dgseg.methods.adapting_config import MeanTeacherConfig
-from dgseg.methods.base import Batch, Episode
-from dgseg.methods.ema import RunningMean, pull
-from dgseg.methods.one_network import OneNetwork, learning_rate
+from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.domains import batches_of
+from dgseg.methods.ema import RunningMean
+from dgseg.methods.one_network import OneNetwork
+from dgseg.methods.views import View
+
+PAPER = MeanTeacherConfig(
+    learning_rate=6e-4,
+    weight_decay=6e-4,
+    warm_up=50 / 350,
+    final_rate=0.0,
+    clip_norm=0.0,
+    augment=AugmentConfig.preset("weak"),
+    ce_weight=0.0,
+    ema_switch=50 / 350,
+    consistency_weight=20.0,
+    ramp=100 / 350,
+)
+"""Perone et al., with shares of the steps for numbers of their 350 epochs."""
 
 
 class MeanTeacher(OneNetwork):
@@ -35,6 +53,7 @@ class MeanTeacher(OneNetwork):
         "and all the uncorrected scans beside them."
     )
     Config: ClassVar[type[MeanTeacherConfig]] = MeanTeacherConfig
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"cpu": PAPER, "gpu": PAPER}}
     adapts: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
     config: MeanTeacherConfig
@@ -45,62 +64,71 @@ class MeanTeacher(OneNetwork):
     ) -> None:
         super().__init__(net, fabric, config, total_steps, 0.0)
         self.mean = RunningMean(self.net, config.ema_decay)
-        self.start = copy.deepcopy(self.mean.net) if config.anchor else None
         self._teacher_intensity = IntensityAugment(config.teacher_augment)
 
     def update(self, episode: Episode) -> dict[str, Tensor]:
         """One step on the labelled and the unlabelled slices, or on either.
+
+        Labelled slices of other domains, such as the sources', are learnt from in the
+        same way as corrections.
 
         Raises
         ------
         MethodError
             If there are neither.
         """
-        labelled, unlabelled = episode.labelled(), episode.unlabelled()
-        terms: dict[str, Tensor] = {}
-        parts: list[Tensor] = []
-        if labelled is not None:
-            terms["supervised"] = self._supervised(
-                _repeat(labelled, self.config.labelled_views)
-            )
-            parts.append(terms["supervised"])
-        if unlabelled is not None:
-            terms["consistency"] = self._consistency(unlabelled.images)
-            ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))
-            parts.append(self.config.consistency_weight * ramp * terms["consistency"])
-        if not parts:
+        batches = batches_of(episode, list(episode.domains))
+        views = self.config.labelled_views
+        view = self._viewer.view(
+            [(place, _repeated(batch, views)) for place, batch in batches],
+            teacher=self._teacher,
+        )
+        if view is None:
             raise MethodError(
                 "There is no slice to learn from.", remedy="Add some scans first."
             )
-        loss = torch.stack(parts).sum()
+        terms = self._terms(self._student(view.images), view)
+        weights = {"supervised": 1.0, "consistency": self._weight(episode)}
+        loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        self.mean.decay = self._decay(episode)
         self._step(loss, episode)
         return {"loss": loss.detach()} | {name: term.detach() for name, term in terms.items()}
 
-    def _consistency(self, images: Tensor) -> Tensor:
-        """How far the student's view of the moved slices is from the teacher's, moved."""
-        size = (images.shape[-2], images.shape[-1])
-        drawn = self._spatial.sample(len(images), size, images.device)
-        with torch.no_grad():
-            seen = self._teacher_intensity(images)
-            target = self._spatial.apply(drawn, self._probabilities(self.mean.net, seen))
-        valid = None if drawn is None else drawn.valid
-        if self.config.confidence:
-            sure = target.amax(dim=1) >= self.config.confidence
-            valid = sure if valid is None else valid & sure
-        logits = self._student(self._intensity(self._spatial.apply(drawn, images)))
-        return consistency(logits, target, valid, self.config.consistency)
+    def _terms(self, logits: Tensor, view: View) -> dict[str, Tensor]:
+        n = view.n_labelled
+        terms: dict[str, Tensor] = {}
+        if n:
+            terms["supervised"] = self._task(logits[:n], view)
+        if view.target is not None:
+            terms["consistency"] = consistency(
+                logits[n:],
+                view.target,
+                view.compared(self.config.confidence),
+                self.config.consistency,
+            )
+        return terms
 
-    def _step(self, loss: Tensor, episode: Episode) -> None:
-        super()._step(loss, episode)
-        if self.start is not None:
-            rate = learning_rate(episode.step, self.total_steps, self.config)
-            pull(self.net, self.start, min(rate * self.config.anchor, 1.0))
+    def _teacher(self, images: Tensor) -> Tensor:
+        """Probabilities for slices that are not moved."""
+        return self._probabilities(self.mean.net, self._teacher_intensity(images))
+
+    def _weight(self, episode: Episode) -> float:
+        ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))
+        return self.config.consistency_weight * ramp
+
+    def _decay(self, episode: Episode) -> float:
+        late = episode.step >= round(self.config.ema_switch * self.total_steps)
+        return self.config.late_ema_decay if late else self.config.ema_decay
 
 
-def _repeat(batch: Batch, times: int) -> Batch:
-    if times == 1:
-        return batch
+def _repeated(given: DomainBatch, times: int) -> DomainBatch:
+    """The labelled slices several times, to be augmented differently."""
+    batch = given.labelled
+    if times == 1 or batch is None:
+        return given
     labels, annotated = (
         None if x is None else x.repeat(times, 1, 1) for x in (batch.labels, batch.annotated)
     )
-    return Batch(batch.images.repeat(times, 1, 1, 1), labels, annotated)
+    return replace(
+        given, labelled=Batch(batch.images.repeat(times, 1, 1, 1), labels, annotated)
+    )

@@ -12,14 +12,22 @@ from torch import Tensor, nn
 
 from dgseg.augment.intensity import IntensityAugment
 from dgseg.augment.spatial import SpatialAugment
+from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
-from dgseg.methods.base import Batch, Episode, Method
+from dgseg.methods.adapting_config import AdaptingConfig
+from dgseg.methods.anchoring import frozen_copy, train_only
+from dgseg.methods.base import Episode, Method
 from dgseg.methods.config import OptimiserConfig
-from dgseg.methods.ema import RunningMean
+from dgseg.methods.domains import batches_of
+from dgseg.methods.ema import RunningMean, pull
+from dgseg.methods.views import View, Viewer
 
 
 class OneNetwork(Method):
     """A network, AdamW with its schedule, augmentation, and a running mean.
+
+    With an `AdaptingConfig` also an anchor to the weights at the start, and a choice
+    of the weights that are trained.
 
     Parameters
     ----------
@@ -54,9 +62,14 @@ class OneNetwork(Method):
             # Convolutions in this layout are up to four times faster there.
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.net = net
+        adapting = config if isinstance(config, AdaptingConfig) else None
+        if adapting is not None:
+            train_only(net, adapting.trained)
         # Copied before Fabric wraps the network: a copy of a wrapped one would
         # share its hooks, and its weights' names would differ from a bundle's.
         self.mean = RunningMean(net, ema_decay) if ema_decay else None
+        self._anchor = 0.0 if adapting is None else adapting.anchor
+        self.start = frozen_copy(net) if self._anchor else None
         optimiser = torch.optim.AdamW(
             _groups(net, config.weight_decay),
             lr=config.learning_rate,
@@ -67,6 +80,7 @@ class OneNetwork(Method):
         self.__dict__["_wrapped"] = wrapped
         self._spatial = SpatialAugment(config.augment)
         self._intensity = IntensityAugment(config.augment)
+        self._viewer = Viewer(self._spatial, self._intensity)
 
     def deployable(self) -> nn.Module:
         """The running mean of the network where there is one, else the network."""
@@ -118,22 +132,31 @@ class OneNetwork(Method):
             logits: Tensor = net(images)
         return logits.float().softmax(dim=1)
 
-    def _supervised(self, batch: Batch) -> Tensor:
-        """The supervised loss of a labelled batch, augmented."""
-        assert batch.labels is not None
-        images, labels = batch.images, batch.labels
-        size = (images.shape[-2], images.shape[-1])
-        drawn = self._spatial.sample(len(images), size, images.device)
-        annotated = batch.annotated
-        if annotated is not None:
-            annotated = self._spatial.apply(drawn, annotated, "nearest")
-        if drawn is not None:
-            annotated = drawn.valid if annotated is None else annotated & drawn.valid
-        logits = self._student(self._intensity(self._spatial.apply(drawn, images)))
+    def _supervised_step(self, episode: Episode) -> dict[str, Tensor]:
+        """One step on all labelled slices of an episode, augmented.
+
+        Raises
+        ------
+        MethodError
+            If there are none.
+        """
+        view = self._viewer.view(batches_of(episode, list(episode.domains)), unlabelled=False)
+        if view is None:
+            raise MethodError(
+                "There is no labelled slice to learn from.",
+                remedy="Correct or label some slices, or choose a method that learns without.",
+            )
+        loss = self._task(self._student(view.images), view)
+        self._step(loss, episode)
+        return {"loss": loss.detach(), "supervised": loss.detach()}
+
+    def _task(self, logits: Tensor, view: View) -> Tensor:
+        """The supervised loss of the labelled slices of a view."""
+        assert view.labels is not None
         return dice_ce(
             logits,
-            self._spatial.apply(drawn, labels, "nearest"),
-            annotated,
+            view.labels,
+            view.annotated,
             dice_weight=self.config.dice_weight,
             ce_weight=self.config.ce_weight,
         )
@@ -202,6 +225,8 @@ class OneNetwork(Method):
                 error_if_nonfinite=False,
             )
         self._optimiser.step()
+        if self._anchor and self.start is not None:
+            pull(self.net, self.start, min(rate * self._anchor, 1.0))
         if self.mean is not None:
             self.mean.update(self.net)
 

@@ -46,6 +46,25 @@ class View:
         """How many of the slices have labels."""
         return 0 if self.labels is None else len(self.labels)
 
+    def compared(self, confidence: float = 0.0) -> Tensor | None:
+        """Which pixels of the slices that have a target are compared with it.
+
+        Parameters
+        ----------
+        confidence : float
+            The teacher's largest probability is at least this; 0 for all.
+
+        Returns
+        -------
+        Tensor of bool, shape (N - L, H, W), or None
+            None for all pixels.
+        """
+        valid = None if self.valid is None else self.valid[self.n_labelled :]
+        if not confidence or self.target is None:
+            return valid
+        sure = self.target.amax(dim=1) >= confidence
+        return sure if valid is None else valid & sure
+
 
 class Viewer:
     """Makes views.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 
+from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.methods import dgnet as dgnet_module
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.dgnet import DGNet
@@ -52,15 +54,47 @@ def make_domains(step=0, total=40, labelled=2, unlabelled=2, names=("a", "b"), s
     return Episode(domains, step, total, tuple(names))
 
 
-def make_method(name, total=40, precision="32-true", device="cpu", **options):
-    """A method over a tiny network that is always the same."""
+def make_method(name, total=40, precision="32-true", device="cpu", weights=None, **options):
+    """A method over a tiny network that is always the same, or has the given weights."""
     settings = {"augment": "weak", "learning_rate": 1e-2} | options
     described = network(name, settings, N_CLASSES, width=4, depth=3, n_domains=2)
     with torch.random.fork_rng():
         torch.manual_seed(7)
         net = build(described | {"groups": 2})
+        if weights is not None:
+            net.load_state_dict(weights)
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        return create(name, net, fabric, settings, total).train()
+        bank = make_style_bank(described) if described["kind"] == "disentangled" else None
+        return create(name, net, fabric, settings, total, style_bank=bank).train()
+
+
+def make_style_bank(network, names=("source",)):
+    """Sources whose codes are normal, for a disentangled network."""
+
+    def unit(n):
+        return tuple(tuple(float(i == k) for i in range(n)) for k in range(n))
+
+    styles = {}
+    for place, name in enumerate(names):
+        style, domain = network["style_dims"], network["domain_dims"]
+        styles[name] = DomainStyle(
+            n_slices=20,
+            style_mean=(0.5 * place,) * style,
+            style_covariance=unit(style),
+            domain_mean=(-0.5 * place,) * domain,
+            domain_covariance=unit(domain),
+        )
+    return StyleBank(domains=styles)
+
+
+@cache
+def trained_weights():
+    """Of the tiny network, when it has learnt the toy task on the first domain."""
+    learner = make_method("deepall", total=50, learning_rate=3e-2, ema_decay=0.0)
+    for step in range(50):
+        torch.manual_seed(step)
+        learner.update(make_domains(step, 50, names=("a",), unlabelled=0))
+    return learner.deployable().state_dict()
 
 
 def make_dgnet(
@@ -147,6 +181,13 @@ def domains():
 @pytest.fixture
 def method():
     return make_method
+
+
+@pytest.fixture
+def trained():
+    """Weights for `method`: of a network that knows the toy task."""
+    with torch.random.fork_rng():
+        return trained_weights()
 
 
 @pytest.fixture(autouse=True)
