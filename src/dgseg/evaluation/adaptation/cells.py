@@ -21,9 +21,9 @@ from dgseg.datasets.registry import DATASETS
 from dgseg.errors import DgsegError, TrainingError
 from dgseg.evaluation.adaptation.corrections import (
     Slices,
-    candidates,
     every,
     held_out,
+    saved_candidates,
     site_scans,
     spread,
 )
@@ -129,7 +129,7 @@ def task_of(
     kept: dict[str, tuple[int, ...]] = {}
     config = plan.config_of(cell, info)
     if config is not None:
-        there = candidates(halves, data.entries)
+        there = saved_candidates(out / "candidates", halves, data.entries, cell.data)
         order = halves.adaptation
         corrected = every(there) if cell.k is None else spread(there, order, cell.k)
         if cell.k is not None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from dgseg.datasets.dataset import Entry
+from dgseg.errors import DatasetError
 from dgseg.evaluation.adaptation.halves import Halves
+from dgseg.evaluation.benchmark.splits import file_name
+from dgseg.files import write_json
 from dgseg.scans.annotated import AnnotatedScan
+
+_FORMAT = 1
 
 Slices = Mapping[str, tuple[int, ...]]
 """Numbers of slices by scan."""
@@ -51,6 +58,47 @@ def candidates(halves: Halves, entries: Sequence[Entry]) -> list[Candidates]:
         if slices:
             found.append(Candidates(entry.subject, item.scan.scan_id, slices))
     return found
+
+
+def saved_candidates(
+    folder: Path, halves: Halves, entries: Sequence[Entry], data: str
+) -> list[Candidates]:
+    """`candidates`, from a file in `folder`, or found and saved where there is none.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    halves : Halves
+    entries : sequence of Entry
+    data : str
+        Name of the data set.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged.
+    """
+    path = folder / f"{file_name(data, halves.target)}-seed{halves.seed}.json"
+    if not path.exists():
+        found = candidates(halves, entries)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, {"format": _FORMAT, "scans": [asdict(each) for each in found]})
+        return found
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != _FORMAT:
+            raise ValueError(content["format"])
+        return [
+            Candidates(str(each["subject"]), str(each["scan_id"]), tuple(each["slices"]))
+            for each in content["scans"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            "The list of slices that can be corrected is damaged or of another version.",
+            remedy="Delete it; it is made again.",
+            path=path,
+        ) from error
 
 
 def spread(

@@ -31,7 +31,7 @@ def write_csv(path: Path, cells: Sequence[AdaptedScores]) -> None:
         lines.writerow(head)
         for each in cells:
             cell = each.cell
-            first = [cell.data, cell.target, cell.base, cell.label]
+            first: list[str | int | float] = [cell.data, cell.target, cell.base, cell.label]
             first += ["all" if cell.k is None else cell.k, each.n_corrected, cell.seed]
             first += [each.gate["colour"] if each.gate else "", each.seconds]
             last = "mm" if each.spacing_known else "px"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from dgseg.adaptation.gate import judge
 from dgseg.adaptation.holdout import HeldoutScores
@@ -20,6 +22,7 @@ from dgseg.datasets.dataset import Entry
 from dgseg.evaluation.adaptation.corrections import Slices, marked
 from dgseg.evaluation.adaptation.halves import Halves
 from dgseg.scans.annotated import AnnotatedScan
+from dgseg.scans.scan import Scan
 from dgseg.site.snapshot import SnapshotScan
 
 
@@ -52,37 +55,35 @@ def verdict(
     dict
         Fields of `dgseg.adaptation.gate.Verdict`.
     """
-    old, new = models
-    schema = old.info.labels
-    scans = halves.adaptation_entries(entries)
-    drawn = [item for item in _loaded(scans, halves) if item.scan.scan_id in corrected]
-    areas = corrected_areas(
-        (
-            (item.scan, item.labels[list(corrected[item.scan.scan_id])])
-            for item in drawn
-            if item.labels is not None
-        ),
-        schema,
-    )
+    schema = models[0].info.labels
+    there = {
+        item.scan.scan_id: item for item in _loaded(halves.adaptation_entries(entries), halves)
+    }
+    areas = corrected_areas(_drawn(there, corrected), schema)
     comparison = Comparison(schema, HeldoutScores(schema), areas)
-    uncorrected = []
-    for item in _loaded(scans, halves):
-        scan_id = item.scan.scan_id
-        if scan_id in kept:
-            labels = [
-                model.proposal(item.scan, folder / scan_id, watcher).labels
-                for model, folder in zip(models, folders, strict=True)
-            ]
-            comparison.add_heldout(_snapshot(item, kept[scan_id]), kept[scan_id], *labels)
-        elif scan_id not in corrected:
-            uncorrected.append(item)
-    for item in _spread(uncorrected):
-        before, after = (
-            model.proposal(item.scan, folder / item.scan.scan_id, watcher).labels
-            for model, folder in zip((old, new), folders, strict=True)
-        )
-        comparison.add_uncorrected(item.scan, before, after)
+
+    def proposals(scan: Scan) -> list[np.ndarray]:
+        return [
+            model.proposal(scan, folder / scan.scan_id, watcher).labels
+            for model, folder in zip(models, folders, strict=True)
+        ]
+
+    for scan_id, slices in kept.items():
+        item = there[scan_id]
+        comparison.add_heldout(_snapshot(item, slices), slices, *proposals(item.scan))
+    others = [item for key, item in there.items() if key not in {**corrected, **kept}]
+    for item in _spread(others):
+        comparison.add_uncorrected(item.scan, *proposals(item.scan))
     return asdict(judge(comparison.evidence()))
+
+
+def _drawn(
+    there: Mapping[str, AnnotatedScan], corrected: Slices
+) -> Iterator[tuple[Scan, np.ndarray]]:
+    for scan_id, slices in corrected.items():
+        item = there[scan_id]
+        assert item.labels is not None  # or it could not have been corrected
+        yield item.scan, item.labels[list(slices)]
 
 
 def _loaded(entries: Sequence[Entry], halves: Halves) -> Iterable[AnnotatedScan]:
