@@ -23,16 +23,22 @@ class Benchmark:
     again and one that was stopped goes on: run the same command, with more seeds or
     methods if you like, as often as you want.
 
-    Rows of the tables: deepall-none (no augmentation), deepall, sdnet, mldg, lddg,
-    dgnet-paper, dgnet-official, dgnet-plus, or any other method; each may be followed by
-    an ablation: /no-rank /no-classification /no-hsic /first-order /no-unlabelled.
+    Rows of the tables: deepall-none (no augmentation), deepall, sdnet, sdnet-plus,
+    mldg, lddg, dgnet-paper, dgnet-official, dgnet-plus, or any other method; each may be
+    followed by an ablation: /no-rank /no-classification /no-hsic /first-order /no-unlabelled.
     """
 
     data: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """Name of the data set: cardiac, spinal-gm, synthetic-heart, synthetic-cord."""
     out: Path
     """Folder for splits, cells and tables."""
-    methods: tuple[str, ...] = ("deepall-none", "deepall", "sdnet", "dgnet-paper", "dgnet-plus")
+    methods: tuple[str, ...] = (
+        "deepall-none",
+        "deepall",
+        "sdnet-plus",
+        "dgnet-paper",
+        "dgnet-plus",
+    )
     """Rows of the tables, such as dgnet-paper or dgnet-paper/no-rank."""
     fractions: tuple[float, ...] = (0.05,)
     """Shares of the people of each source domain who keep their labels, 0 to 1."""

@@ -91,5 +91,24 @@ SDNET_GPU = SDNetConfig(learning_rate=1e-4, warm_up=0.0, final_rate=1.0, judge_w
 the published code; the defaults, for the CPU, have its weights. The supervised loss is
 Dice alone, as there, but with the background: without, few labels tend to spread over it."""
 
-SDNET_PRESETS = MappingProxyType({"paper": {"cpu": SDNetConfig(), "gpu": SDNET_GPU}})
+SDNET_PLUS_CPU = SDNetConfig(anatomy="none", ce_weight=1.0)
+"""Anatomy that is not rounded, and cross-entropy beside Dice, as DGNet has them here: as
+published, it finds nothing but background within a few thousand steps from scratch."""
+
+SDNET_PLUS_GPU = SDNetConfig(
+    anatomy="none",
+    ce_weight=1.0,
+    learning_rate=1e-4,
+    warm_up=0.0,
+    final_rate=1.0,
+    judge_width=64,
+)
+"""The same with the published learning rate and judge."""
+
+SDNET_PRESETS = MappingProxyType(
+    {
+        "paper": {"cpu": SDNetConfig(), "gpu": SDNET_GPU},
+        "plus": {"cpu": SDNET_PLUS_CPU, "gpu": SDNET_PLUS_GPU},
+    }
+)
 """By name and size."""

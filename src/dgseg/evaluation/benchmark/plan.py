@@ -52,6 +52,7 @@ _BASE = {
         Row("deepall-none", "deepall", "none", augment="none"),
         Row("deepall", "deepall"),
         Row("sdnet", "sdnet"),
+        Row("sdnet-plus", "sdnet-plus"),
         Row("mldg", "mldg"),
         Row("lddg", "lddg"),
         Row("dgnet-paper", "dgnet-paper"),

@@ -25,6 +25,7 @@ _ORDER = (
     "mldg",
     "lddg",
     "sdnet",
+    "sdnet-plus",
     "dgnet-official",
     "dgnet-paper",
     "dgnet-plus",
@@ -204,7 +205,7 @@ def _unnamed(cell: Cell) -> TableRow:
 
 def _place(row: TableRow) -> tuple[int, str, str, str]:
     # Methods that are not known here stand before those that the project is about.
-    place = _ORDER.index(row.method) if row.method in _ORDER else _ORDER.index("sdnet")
+    place = _ORDER.index(row.method) if row.method in _ORDER else _ORDER.index("sdnet-plus")
     return place, row.method, row.variant, row.label
 
 

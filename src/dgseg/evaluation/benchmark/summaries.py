@@ -12,7 +12,7 @@ import numpy as np
 from dgseg.evaluation.benchmark.bootstrap import Difference, paired_difference
 from dgseg.evaluation.benchmark.results import Group, TableRow
 
-REFERENCES = ("deepall", "sdnet")
+REFERENCES = ("deepall", "sdnet-plus")
 """Methods to which all others are compared, in the variant that has no name."""
 
 

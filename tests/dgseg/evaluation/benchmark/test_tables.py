@@ -67,7 +67,7 @@ def out(write):
     return write(
         content("a", "deepall", people(0.5, 0.7)),
         content("b", "deepall", people(0.4, 0.4, 0.4, 0.8)),
-        content("a", "sdnet", people(0.6, 0.7)),
+        content("a", "sdnet-plus", people(0.6, 0.7)),
         content("a", "dgnet-plus", people(0.6, 0.8)),
         content("b", "dgnet-plus", people(0.5, 0.5, 0.5, 0.9)),
         content("a", "dgnet-plus", people(0.8, 0.8), seed=1),
@@ -90,7 +90,7 @@ def test_dice_by_hand(out):
     # root of the mean of the variances, (200 + 400) / 2, and of the variance of the
     # means 60 and 50, which is 25.
     assert deepall == ["deepall", "60.0 ± 14.1", "50.0 ± 20.0", "55.0 ± 18.0"]
-    assert sdnet == ["sdnet", "65.0 ± 7.1", "–", "–"]
+    assert sdnet == ["sdnet-plus", "65.0 ± 7.1", "–", "–"]
     # People over both seeds: 70 and 80; the seeds' means: 70 and 80.
     assert dgnet[1] == "**75.0** ± 7.1 (2 seeds: ± 7.1)"
     assert dgnet[2] == "**60.0** ± 20.0"
@@ -121,7 +121,7 @@ def test_what_is_missing_is_listed(out):
     text = write_report(out).read_text(encoding="utf-8")
     assert "Not yet run, 6 cells:" in text
     assert "- deepall: every target (seed 1)\n" in text
-    assert "- sdnet: a (seed 1), b (seeds 0, 1)\n" in text
+    assert "- sdnet-plus: a (seed 1), b (seeds 0, 1)\n" in text
     assert "- dgnet-plus: b (seed 1)\n" in text
 
 
@@ -144,7 +144,7 @@ def test_nothing_missing_is_said_too(write):
 
 def test_differences_are_paired_and_over_shared_seeds(out):
     head, deepall, sdnet, dgnet = table_of(write_report(out), "Differences of 3-D Dice")
-    assert head == ["method", "less deepall", "less sdnet"]
+    assert head == ["method", "less deepall", "less sdnet-plus"]
     # Seed 0 alone is shared: 10 for everybody, whoever is drawn.
     assert dgnet[1] == "+10.0 [+10.0, +10.0]"
     assert dgnet[2] == "+5.0 [+0.0, +10.0] (1 of 2 targets)"
@@ -153,7 +153,7 @@ def test_differences_are_paired_and_over_shared_seeds(out):
 
 
 def test_single_people_have_no_interval_and_the_table_says_so(write):
-    out = write(content("a", "deepall", people(0.5)), content("a", "sdnet", people(0.6)))
+    out = write(content("a", "deepall", people(0.5)), content("a", "sdnet-plus", people(0.6)))
     path = write_report(out)
     assert table_of(path, "Differences")[2][1] == "+10.0"
     assert "too narrow" in path.read_text(encoding="utf-8")
@@ -193,7 +193,7 @@ def test_files_for_programs(out):
     with (out / CSV_NAME).open(encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 2 * (2 + 4 + 2 + 2 + 4 + 2)
-    line = next(each for each in lines if each["method"] == "sdnet")
+    line = next(each for each in lines if each["method"] == "sdnet-plus")
     assert (line["scan_id"], line["structure"], line["distance_unit"]) == ("p0-ED", "LV", "px")
     same = {
         each["person"] for each in lines if (each["target"], each["scan_id"]) == ("a", "p0-ED")
@@ -209,10 +209,10 @@ def test_files_for_programs(out):
     assert at_a["seeds"] == [0, 1]
     assert at_a["structures"]["RV"]["mean"] == pytest.approx(0.85)
     assert dgnet["average"]["dice"]["mean"] == pytest.approx(0.675)
-    sdnet = next(row for row in group["rows"] if row["method"] == "sdnet")
+    sdnet = next(row for row in group["rows"] if row["method"] == "sdnet-plus")
     assert sdnet["targets"]["b"] is None
     assert sdnet["average"] is None
-    assert {"label": "sdnet", "target": "b", "seed": 0} in group["missing"]
+    assert {"label": "sdnet-plus", "target": "b", "seed": 0} in group["missing"]
     found = next(
         each
         for each in group["differences"]
@@ -224,7 +224,7 @@ def test_files_for_programs(out):
 
 
 def test_rows_stand_in_the_order_of_the_story(write):
-    methods = ["dgnet-plus", "sdnet", "mine", "deepall", "dgnet-paper"]
+    methods = ["dgnet-plus", "sdnet-plus", "mine", "deepall", "dgnet-paper"]
     out = write(
         *(content("a", method, people(0.5)) for method in methods),
         content("a", "deepall", people(0.5), variant="none"),
@@ -234,7 +234,7 @@ def test_rows_stand_in_the_order_of_the_story(write):
         "deepall",
         "deepall/none",
         "mine",
-        "sdnet",
+        "sdnet-plus",
         "dgnet-paper",
         "dgnet-plus",
     ]
