@@ -28,10 +28,13 @@ def reference(logits, target, valid, kind):
         return np.mean((p - t) ** 2)
     if kind == "ce":
         return -np.mean((t * np.log(p)).sum(1))
+    if kind == "tversky":
+        both, added, missed = (p * t).sum(0), (p * (1 - t)).sum(0), ((1 - p) * t).sum(0)
+        return np.mean(1 - (both + 1e-5) / (both + 0.3 * added + 0.7 * missed + 1e-5))
     return np.mean(1 - (2 * (p * t).sum(0) + 1e-5) / (p.sum(0) + t.sum(0) + 1e-5))
 
 
-@pytest.mark.parametrize("kind", ["mse", "ce", "dice"])
+@pytest.mark.parametrize("kind", ["mse", "ce", "dice", "tversky"])
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("masked", [True, False])
 def test_agrees_with_the_definition(kind, seed, masked):
@@ -42,7 +45,7 @@ def test_agrees_with_the_definition(kind, seed, masked):
     assert float(ours) == pytest.approx(theirs, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["mse", "ce", "dice"])
+@pytest.mark.parametrize("kind", ["mse", "ce", "dice", "tversky"])
 def test_gradient_by_finite_differences(kind):
     logits, target, valid = case(n=1, size=(3, 3))
     logits.requires_grad_()
@@ -59,7 +62,7 @@ def test_gradient_by_finite_differences(kind):
         assert float(logits.grad[index]) == pytest.approx(slope, abs=2e-6)
 
 
-@pytest.mark.parametrize("kind", ["mse", "ce", "dice"])
+@pytest.mark.parametrize("kind", ["mse", "ce", "dice", "tversky"])
 def test_invalid_pixels_and_the_teacher_get_no_gradient(kind):
     logits, target, valid = case()
     logits.requires_grad_()
@@ -70,7 +73,7 @@ def test_invalid_pixels_and_the_teacher_get_no_gradient(kind):
     assert target.grad is None
 
 
-@pytest.mark.parametrize("kind", ["mse", "ce", "dice"])
+@pytest.mark.parametrize("kind", ["mse", "ce", "dice", "tversky"])
 def test_nothing_valid_is_zero(kind):
     logits, target, valid = case()
     assert float(consistency(logits, target, torch.zeros_like(valid), kind)) == 0

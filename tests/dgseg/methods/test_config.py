@@ -6,11 +6,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from dgseg.augment.config import AugmentConfig
-from dgseg.methods.adapting_config import MeanTeacherConfig
-from dgseg.methods.config import DeepAllConfig
+from dgseg.methods.config import DeepAllConfig, OptimiserConfig
 
 
-@pytest.mark.parametrize("kind", [DeepAllConfig, MeanTeacherConfig])
+@pytest.mark.parametrize("kind", [OptimiserConfig, DeepAllConfig])
 def test_survives_json_and_has_a_schema(kind):
     adapter = TypeAdapter(kind)
     config = kind(augment="weak", learning_rate=2e-4)
@@ -22,8 +21,3 @@ def test_augmentation_by_name_or_by_ranges():
     assert DeepAllConfig(augment="none").augment == AugmentConfig.preset("none")
     assert DeepAllConfig(augment={"gamma": 0.2}).augment == AugmentConfig(gamma=0.2)
     assert DeepAllConfig().augment == AugmentConfig.preset("strong")
-
-
-def test_adaptation_is_gentle_by_default():
-    assert MeanTeacherConfig().learning_rate == 3e-4
-    assert MeanTeacherConfig().ema_decay == 0.99

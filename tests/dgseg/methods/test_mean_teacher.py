@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from dgseg.errors import MethodError
+from dgseg.losses.supervised import dice_ce
 from dgseg.methods.base import Batch, DomainBatch, Episode
 
 
@@ -175,3 +176,76 @@ def test_labelled_views_repeat_the_corrections(method, episode):
     marked = torch.ones(2, 32, 32, dtype=torch.bool)
     learner.update(episode(labelled=2, unlabelled=0, annotated=marked))
     assert sizes[1:] == [6]
+
+
+def test_the_teacher_remembers_longer_after_the_switch(method, episode):
+    """Brute force over all weights of the student: 0.5 for 4 steps of 8, then 0.9, and
+    never more than makes the plain mean of all weights so far."""
+    options = {"ema_decay": 0.5, "late_ema_decay": 0.9, "ema_switch": 0.5}
+    learner = method("mean-teacher", total=8, **options)
+    seen = [[p.detach().double() for p in learner.net.parameters()]]
+    shares = [1.0]
+    for step in range(8):
+        learner.update(episode(step, 8))
+        seen.append([p.detach().double() for p in learner.net.parameters()])
+        decay = min(1 - 1 / (step + 2), 0.5 if step < 4 else 0.9)
+        shares = [decay * share for share in shares] + [1 - decay]
+    assert shares[0] == pytest.approx(0.5**4 * (5 / 6) * (6 / 7) * (7 / 8) * (8 / 9))
+    for mean, *weights in zip(teacher(learner).parameters(), *seen, strict=True):
+        expected = sum(share * w for share, w in zip(shares, weights, strict=True))
+        torch.testing.assert_close(mean.double(), expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_teacher_never_changes_its_mind_by_default(method, episode):
+    learner = method("mean-teacher", total=4)
+    for step in range(4):
+        learner.update(episode(step, 4))
+        assert learner.mean.decay == 0.99
+
+
+@pytest.mark.parametrize("kind", ["mse", "ce", "dice", "tversky", "labels"])
+def test_any_kind_of_consistency_teaches_by_unlabelled_slices(method, episode, kind):
+    learner = method("mean-teacher", consistency=kind, ramp=0.0, consistency_weight=1.0)
+    losses = torch.stack(
+        [learner.update(episode(step, labelled=0))["consistency"] for step in range(4)]
+    )
+    assert torch.isfinite(losses).all()
+    assert (losses > 0).all()
+    assert all(p.grad.abs().sum() > 0 for p in learner.net.parameters())
+
+
+def test_any_network_moves_with_its_slices_when_they_are_mirrored(method, slices):
+    """Equivariance of what is compared, for a network that is not: a mirrored slice is
+    compared with the mirrored answer to the slice as it was."""
+    learner = method("mean-teacher", augment={"flip_probability": 1.0})
+    images = slices(3)[0]
+    with torch.no_grad():
+        answer = learner.net(images).softmax(1).flip(-1)
+        student = learner.net(images.flip(-1)).softmax(1)
+    losses = learner.update(_only(images))
+    expected = (student - answer).square().mean()
+    assert expected > 1e-5
+    torch.testing.assert_close(losses["consistency"], expected, rtol=1e-3, atol=0)
+
+
+def _only(images):
+    return Episode({"a": DomainBatch(None, Batch(images))}, 20, 40)
+
+
+def test_labelled_slices_of_the_sources_are_learnt_from_beside(method, slices):
+    """The paper's setting: labels at the sources, none at the target; or some there, too."""
+    source, other, target = (Batch(*slices(2)) for _ in range(3))
+    unlabelled = Batch(slices(3)[0])
+    for corrections, labelled in ((None, [source, other]), (target, [source, other, target])):
+        learner = method("mean-teacher", augment="none")
+        with torch.no_grad():
+            logits = learner.net(torch.cat([b.images for b in labelled]))
+            expected = dice_ce(logits, torch.cat([b.labels for b in labelled]))
+        given = {
+            "source": DomainBatch(source),
+            "other": DomainBatch(other),
+            "site": DomainBatch(corrections, unlabelled),
+        }
+        losses = learner.update(Episode(given, 20, 40))
+        assert set(losses) == {"loss", "supervised", "consistency"}
+        torch.testing.assert_close(losses["supervised"], expected)

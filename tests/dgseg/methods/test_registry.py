@@ -13,6 +13,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 from torch import nn
 
+from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.errors import MethodError
 from dgseg.methods import registry
 from dgseg.methods.config import DeepAllConfig
@@ -70,7 +71,7 @@ def test_options_reach_the_method():
     assert method.config.augment.spatial_probability == 0
 
 
-@pytest.mark.parametrize("module", ["registry", "config"])
+@pytest.mark.parametrize("module", ["registry", "config", "adapting_config"])
 def test_no_torch(module):
     code = (
         f"import dgseg.methods.{module} as m, sys; getattr(m, 'names', tuple)(); "
@@ -154,3 +155,25 @@ def test_a_method_learns_a_u_net_if_it_does_not_say():
         "depth": 3,
     }
     assert build(described)
+
+
+class Banked(DeepAll):
+    needs_style_bank: ClassVar[bool] = True
+
+    def __init__(self, net, fabric, config, total_steps, style_bank):
+        super().__init__(net, fabric, config, total_steps)
+        self.style_bank = style_bank
+
+
+def test_a_style_bank_reaches_those_that_need_it(monkeypatch):
+    fabric = Fabric(accelerator="cpu", devices=1)
+    code = {"style_mean": (0.5,), "style_covariance": ((1.0,),)}
+    code |= {"domain_mean": (), "domain_covariance": ()}
+    bank = StyleBank(domains={"a": DomainStyle(n_slices=3, **code)})
+    registry.create("deepall", nn.Conv2d(1, 2, 1), fabric, {}, 10, style_bank=bank)
+    monkeypatch.setattr(registry, "get", lambda name: Banked)
+    method = registry.create("deepall", nn.Conv2d(1, 2, 1), fabric, {}, 10, style_bank=bank)
+    assert method.style_bank is bank
+    with pytest.raises(MethodError, match="This model has no style bank") as caught:
+        registry.create("deepall", nn.Conv2d(1, 2, 1), fabric, {}, 10)
+    assert "mean-teacher" in caught.value.remedy

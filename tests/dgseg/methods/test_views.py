@@ -165,3 +165,21 @@ def test_a_view_follows_the_seed(domains):
     assert torch.equal(found[0].images, found[1].images)
     assert torch.equal(found[0].labels, found[1].labels)
     assert not torch.equal(found[0].images, found[2].images)
+
+
+def test_what_is_compared_with_a_target(domains):
+    """Pixels from within the slice, of unlabelled slices, where the teacher is sure."""
+    data = domains(labelled=2, unlabelled=3)
+
+    def teacher(images):
+        return torch.cat([images, 1 - images], dim=1)
+
+    found = viewer(**MOVED).view(batches(data, "a", "b"), teacher=teacher)
+    assert torch.equal(found.compared(), found.valid[4:])
+    sure = found.target.amax(1) >= 0.8
+    assert 0 < sure.float().mean() < 1
+    assert torch.equal(found.compared(0.8), sure & found.valid[4:])
+    still = viewer().view(batches(data, "a", "b"), teacher=teacher)
+    assert still.compared() is None
+    assert torch.equal(still.compared(0.8), still.target.amax(1) >= 0.8)
+    assert viewer().view(batches(data, "a", "b")).compared(0.8) is None
