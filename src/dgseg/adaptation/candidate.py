@@ -26,12 +26,14 @@ from dgseg.files import write_json
 from dgseg.inference.segmenter import load_network
 from dgseg.methods import registry
 from dgseg.methods.base import Method
+from dgseg.nets.disentangled import DisentangledNet
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
 from dgseg.training.devices import make_fabric
 from dgseg.training.episodes import EpisodeSampler, EpisodeShape
 from dgseg.training.loop import FitResult, fit, measure_step_s
 from dgseg.training.store import SliceStore
+from dgseg.training.style_bank import has_styles, measure_style_bank
 
 MOST_STEPS = 4000
 """However fast the machine is: with a handful of corrected slices more would only
@@ -143,6 +145,7 @@ def fine_tune(
     fabric = make_fabric(config.device, config.precision, config.threads)
     store = SliceStore.build(items(), info.preprocessing, fabric.device)
     check_stop(watcher)
+    net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
     sampler = EpisodeSampler(store, shape, config.seed)
     create = partial(_create, config=config, fabric=fabric, style_bank=info.style_bank)
@@ -159,8 +162,11 @@ def fine_tune(
         "device": str(fabric.device),
         **counts(),
     }
-    candidate = describe(info, config, store.domains, record)
-    write_bundle(folder, candidate, method.deployable().state_dict())
+    learnt = method.deployable()
+    candidate = describe(info, config, store.domains, record).model_copy(
+        update={"network": _network(info, learnt), "style_bank": _styles(info, learnt, store)}
+    )
+    write_bundle(folder, candidate, learnt.state_dict())
     return folder
 
 
@@ -198,8 +204,6 @@ def describe(
 ) -> BundleInfo:
     """What the candidate's bundle says of itself."""
     root = parent.name.removesuffix(" (adapted)")
-    # A method that shows no codes has not changed what finds them.
-    keeps_codes = registry.resolve(config.method)[0].factors is Method.factors
     return BundleInfo(
         name=f"{root} (adapted)",
         method=registry.method_name(config.method),
@@ -211,8 +215,26 @@ def describe(
         training=record,
         licence=parent.licence,
         card=parent.card,
-        style_bank=parent.style_bank if keeps_codes else None,
     )
+
+
+def _network(parent: BundleInfo, net: nn.Module) -> dict[str, int | float | str | bool]:
+    """The parent's description, with as many domains as the network tells apart by now."""
+    if isinstance(net, DisentangledNet):
+        return {**parent.network, "n_domains": net.config.n_domains}
+    return parent.network
+
+
+def _styles(parent: BundleInfo, net: nn.Module, store: SliceStore) -> StyleBank | None:
+    """The parent's style bank, and how the site looks; None where the parent has none.
+
+    What is known of the other domains was measured with the parent's encoders. They
+    are the candidate's, unless the method trains them: then it is near the truth only.
+    """
+    if parent.style_bank is None or not has_styles(net):
+        return None
+    site = measure_style_bank(net, store)
+    return StyleBank(domains={**parent.style_bank.domains, **site.domains})
 
 
 def _is_bundle(folder: Path) -> bool:

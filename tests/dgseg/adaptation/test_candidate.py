@@ -7,7 +7,6 @@ from dgseg.adaptation.candidate import _items, describe
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.reader import SiteReader
 from dgseg.bundles.bundle import BundleInfo
-from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
 from dgseg.training.store import SliceStore
@@ -60,25 +59,3 @@ def test_a_candidate_knows_its_parent_and_is_called_adapted_once():
     assert child.licence == "CC0"
     assert child.method == "mean-teacher"
     assert np.isclose(child.training["steps"], 3)
-
-
-def test_a_style_bank_stays_with_a_candidate_whose_encoders_did_not_move():
-    style = DomainStyle(
-        n_slices=4,
-        style_mean=(0.0,),
-        style_covariance=((1.0,),),
-        domain_mean=(0.5,),
-        domain_covariance=((2.0,),),
-    )
-    parent = BundleInfo(
-        name="cord",
-        method="dgnet",
-        network={},
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-        style_bank=StyleBank(domains={"a": style}),
-    )
-    kept = describe(parent, AdaptConfig(method="mean-teacher"), ("clinic",), {})
-    moved = describe(parent, AdaptConfig(method="sdnet"), ("clinic",), {})
-    assert kept.style_bank == parent.style_bank
-    assert moved.style_bank is None
