@@ -15,6 +15,13 @@ def test_it_is_a_dataclass_that_json_can_hold():
     assert adapter.validate_json(adapter.dump_json(config)) == config
 
 
+def test_the_learning_rate_is_the_methods_own_unless_given():
+    adapter = TypeAdapter(AdaptConfig)
+    assert AdaptConfig().learning_rate is None
+    assert adapter.validate_json(adapter.dump_json(AdaptConfig())) == AdaptConfig()
+    assert AdaptConfig(learning_rate=1e-3).learning_rate == 1e-3
+
+
 @pytest.mark.parametrize(
     "bad",
     [
@@ -22,6 +29,7 @@ def test_it_is_a_dataclass_that_json_can_hold():
         {"steps": 0},
         {"batch_labelled": 0},
         {"patch_px": 8},
+        {"learning_rate": 0},
         {"precision": "fp8"},
         {"threads": 0},
         {"colour": "red"},
