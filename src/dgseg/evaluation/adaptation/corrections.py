@@ -153,7 +153,7 @@ def _pick(
     first = int((i + 0.5) * n / k) if k <= n else i % max(n, 1)
     for who in (*people[first:], *people[:first]):
         theirs = scans[who]
-        start = (i + i // n) % len(theirs)
+        start = (i % n + i // n) % len(theirs)
         for scan in (*theirs[start:], *theirs[:start]):
             free = [s for s in scan.slices if s not in used.get(scan.scan_id, ())]
             if free:
