@@ -54,8 +54,9 @@ class FineTuneConfig(AdaptingConfig):
 class MeanTeacherConfig(AdaptingConfig):
     """A student that also learns from its own running mean.
 
-    At the synthetic new centre learning rates of 3e-4 to 1e-3 gained most; the lower
-    end is the default, for centres that differ less.
+    Where a bundle knows a site badly, most of what its running mean says of one slice is
+    what the bundle said before. Asked about several views of the slice, and sharpened,
+    it says something better: see `dgseg.methods.ensembling`.
 
     Attributes
     ----------
@@ -76,21 +77,30 @@ class MeanTeacherConfig(AdaptingConfig):
     confidence : float
         Only pixels are compared where the teacher's largest probability is at
         least this; 0 for all.
+    teacher_views : int
+        Views of a slice that the teacher is asked about beside the slice as it is.
     teacher_augment : AugmentConfig or {'none', 'weak', 'strong'}
-        Intensity changes of what the teacher sees; its spatial part is not used.
+        Intensity changes of those views; its spatial part is not used.
+    teacher_zoom : float
+        They are enlarged or reduced by up to this factor.
+    temperature : float
+        The teacher's mean is sharpened where it is below 1.
     labelled_views : int
         Differently augmented copies of each labelled slice in a step: a
         handful of corrections weighs more, and is learnt by heart later.
     """
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
     late_ema_decay: _Decay = 0.999
     ema_switch: _Share = 1.0
-    consistency: Literal["mse", "ce", "dice", "tversky", "labels"] = "mse"
-    consistency_weight: _Factor = 20.0
-    ramp: _Share = 0.25
-    confidence: _Share = 0.0
-    teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("none"))
+    consistency: Literal["mse", "ce", "dice", "tversky", "labels"] = "ce"
+    consistency_weight: _Factor = 3.0
+    ramp: _Share = 0.0
+    confidence: _Share = 0.8
+    teacher_views: Annotated[int, Field(ge=0, le=16)] = 3
+    teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
+    teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.5
     labelled_views: Annotated[int, Field(ge=1, le=16)] = 1
 
 

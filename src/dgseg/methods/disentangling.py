@@ -166,7 +166,8 @@ class Disentangling(OneNetwork):
             )
 
     def _leaves(self) -> dict[str, Tensor]:
-        return dict(self.__dict__["_analysis"].named_parameters())
+        named = self.__dict__["_analysis"].named_parameters()
+        return {name: weight for name, weight in named if weight.requires_grad}
 
     def _see(self, view: View, parameters: Parameters | None = None) -> Seen:
         analysis: Analysis = self.__dict__["_analysis"]

@@ -18,6 +18,7 @@ from dgseg.methods.adapting_config import MeanTeacherConfig
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.domains import batches_of
 from dgseg.methods.ema import RunningMean
+from dgseg.methods.ensembling import ensembled
 from dgseg.methods.one_network import OneNetwork
 from dgseg.methods.views import View
 
@@ -30,8 +31,12 @@ PAPER = MeanTeacherConfig(
     augment=AugmentConfig.preset("weak"),
     ce_weight=0.0,
     ema_switch=50 / 350,
+    consistency="mse",
     consistency_weight=20.0,
     ramp=100 / 350,
+    confidence=0.0,
+    teacher_views=0,
+    temperature=1.0,
 )
 """Perone et al., with shares of the steps for numbers of their 350 epochs."""
 
@@ -41,9 +46,10 @@ class MeanTeacher(OneNetwork):
 
     Perone et al., "Unsupervised domain adaptation for medical imaging
     segmentation with self-ensembling", NeuroImage 2019, after Tarvainen and
-    Valpola, NeurIPS 2017. The teacher sees each unlabelled slice as it is; the
-    student sees it moved, bent and with other intensities; the teacher's
-    probabilities are moved in the same way, and the student has to agree.
+    Valpola, NeurIPS 2017. The student sees each unlabelled slice moved, bent and
+    with other intensities; the teacher's probabilities are moved in the same way,
+    and the student has to agree. Unlike theirs, the teacher sees more than the
+    slice as it is, and says what several views of it have in common.
     """
 
     name: ClassVar[str] = "mean-teacher"
@@ -110,7 +116,14 @@ class MeanTeacher(OneNetwork):
 
     def _teacher(self, images: Tensor) -> Tensor:
         """Probabilities for slices that are not moved."""
-        return self._probabilities(self.mean.net, self._teacher_intensity(images))
+        return ensembled(
+            lambda seen: self._probabilities(self.mean.net, seen),
+            images,
+            self._teacher_intensity,
+            views=self.config.teacher_views,
+            zoom=self.config.teacher_zoom,
+            temperature=self.config.temperature,
+        )
 
     def _weight(self, episode: Episode) -> float:
         ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))

@@ -11,6 +11,15 @@ from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
 from dgseg.methods.base import Batch, DomainBatch, Episode
 
+PLAIN = {
+    "consistency": "mse",
+    "confidence": 0.0,
+    "teacher_views": 0,
+    "temperature": 1.0,
+    "ramp": 0.25,
+}
+"""What the student is compared with is what its running mean says of the slice."""
+
 
 def teacher(learner):
     return learner.deployable()
@@ -106,17 +115,20 @@ def _pointwise(augment):
         net.weight.copy_(torch.tensor([-1.0, 0.0, 1.0]).view(3, 1, 1, 1))
         net.bias.zero_()
     fabric = Fabric(accelerator="cpu", devices=1)
-    return create("mean-teacher", net, fabric, {"augment": augment}, 40)
+    settings = PLAIN | {"augment": augment}
+    return create("mean-teacher", net, fabric, settings, 40)
 
 
-def test_the_teacher_sees_the_slices_as_they_are(method, slices, monkeypatch):
-    learner = method("mean-teacher", augment="strong")
+@pytest.mark.parametrize("views", [0, 2])
+def test_the_teacher_sees_the_slices_as_they_are_and_then_other_views(method, slices, views):
+    learner = method("mean-teacher", augment="strong", teacher_views=views, teacher_zoom=2.0)
     images = slices(4)[0]
     seen = []
     learner.mean.net.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
     learner.update(Episode({"a": DomainBatch(None, Batch(images))}, 20, 40))
-    assert len(seen) == 1
+    assert len(seen) == 1 + views
     assert torch.equal(seen[0], images)
+    assert not any(torch.equal(view, images) for view in seen[1:])
 
 
 def test_unsure_teacher_is_not_listened_to(method, episode):
@@ -217,7 +229,7 @@ def test_any_kind_of_consistency_teaches_by_unlabelled_slices(method, episode, k
 def test_any_network_moves_with_its_slices_when_they_are_mirrored(method, slices):
     """Equivariance of what is compared, for a network that is not: a mirrored slice is
     compared with the mirrored answer to the slice as it was."""
-    learner = method("mean-teacher", augment={"flip_probability": 1.0})
+    learner = method("mean-teacher", **PLAIN | {"augment": {"flip_probability": 1.0}})
     images = slices(3)[0]
     with torch.no_grad():
         answer = learner.net(images).softmax(1).flip(-1)

@@ -212,3 +212,13 @@ def test_a_plain_network_is_refused():
 def test_a_style_bank_of_another_network_is_refused():
     with pytest.raises(MethodError, match="dimensions"):
         make(bank=bank_of(dims=3))
+
+
+def test_the_scales_of_normalisation_alone_can_be_adapted(slices):
+    torch.manual_seed(0)
+    method = make(trained="norm", learning_rate=1e-2, warm_up=0.0)
+    before = {name: p.clone() for name, p in method.net.named_parameters()}
+    method.update(site_episode(slices))
+    moved = {name for name, p in method.net.named_parameters() if not p.equal(before[name])}
+    assert moved
+    assert all(before[name].ndim == 1 or ".code." in name for name in moved)
