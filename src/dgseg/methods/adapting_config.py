@@ -51,12 +51,34 @@ class FineTuneConfig(AdaptingConfig):
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class MeanTeacherConfig(AdaptingConfig):
-    """A student that also learns from its own running mean.
+class TeacherConfig(AdaptingConfig):
+    """How a teacher is asked.
 
     Where a bundle knows a site badly, most of what its running mean says of one slice is
     what the bundle said before. Asked about several views of the slice, and sharpened,
     it says something better: see `dgseg.methods.ensembling`.
+
+    Attributes
+    ----------
+    teacher_views : int
+        Views of a slice that the teacher is asked about beside the slice as it is.
+    teacher_augment : AugmentConfig or {'none', 'weak', 'strong'}
+        Intensity changes of those views; its spatial part is not used.
+    teacher_zoom : float
+        They are enlarged or reduced by up to this factor.
+    temperature : float
+        The teacher's mean is sharpened where it is below 1.
+    """
+
+    teacher_views: Annotated[int, Field(ge=0, le=16)] = 3
+    teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
+    teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
+    temperature: Annotated[float, Field(gt=0, le=2)] = 0.5
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class MeanTeacherConfig(TeacherConfig):
+    """A student that also learns from its own running mean.
 
     Attributes
     ----------
@@ -77,14 +99,6 @@ class MeanTeacherConfig(AdaptingConfig):
     confidence : float
         Only pixels are compared where the teacher's largest probability is at
         least this; 0 for all.
-    teacher_views : int
-        Views of a slice that the teacher is asked about beside the slice as it is.
-    teacher_augment : AugmentConfig or {'none', 'weak', 'strong'}
-        Intensity changes of those views; its spatial part is not used.
-    teacher_zoom : float
-        They are enlarged or reduced by up to this factor.
-    temperature : float
-        The teacher's mean is sharpened where it is below 1.
     labelled_views : int
         Differently augmented copies of each labelled slice in a step: a
         handful of corrections weighs more, and is learnt by heart later.
@@ -97,10 +111,6 @@ class MeanTeacherConfig(AdaptingConfig):
     consistency_weight: _Factor = 3.0
     ramp: _Share = 0.0
     confidence: _Share = 0.8
-    teacher_views: Annotated[int, Field(ge=0, le=16)] = 3
-    teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
-    teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
-    temperature: Annotated[float, Field(gt=0, le=2)] = 0.5
     labelled_views: Annotated[int, Field(ge=1, le=16)] = 1
 
 

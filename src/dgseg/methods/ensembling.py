@@ -8,10 +8,37 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from dgseg.augment.intensity import IntensityAugment
+from dgseg.methods.adapting_config import TeacherConfig
+
 _ZOOMS = 5
 """Sizes to choose from: networks compile, or plan, for each size that they have not seen."""
 
 _LEAST_PX = 16
+
+
+class Ensemble:
+    """A teacher's answer as a method's settings have it.
+
+    Parameters
+    ----------
+    config : TeacherConfig
+    """
+
+    def __init__(self, config: TeacherConfig) -> None:
+        self._config = config
+        self._change = IntensityAugment(config.teacher_augment)
+
+    def __call__(self, predict: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """See `ensembled`."""
+        return ensembled(
+            predict,
+            images,
+            self._change,
+            views=self._config.teacher_views,
+            zoom=self._config.teacher_zoom,
+            temperature=self._config.temperature,
+        )
 
 
 @torch.no_grad()

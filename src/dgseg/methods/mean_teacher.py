@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -11,14 +12,13 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from dgseg.augment.config import AugmentConfig
-from dgseg.augment.intensity import IntensityAugment
 from dgseg.errors import MethodError
 from dgseg.losses.consistency import consistency, sigmoid_ramp_up
 from dgseg.methods.adapting_config import MeanTeacherConfig
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.domains import batches_of
 from dgseg.methods.ema import RunningMean
-from dgseg.methods.ensembling import ensembled
+from dgseg.methods.ensembling import Ensemble
 from dgseg.methods.one_network import OneNetwork
 from dgseg.methods.views import View
 
@@ -70,7 +70,7 @@ class MeanTeacher(OneNetwork):
     ) -> None:
         super().__init__(net, fabric, config, total_steps, 0.0)
         self.mean = RunningMean(self.net, config.ema_decay)
-        self._teacher_intensity = IntensityAugment(config.teacher_augment)
+        self._ensemble = Ensemble(config)
 
     def update(self, episode: Episode) -> dict[str, Tensor]:
         """One step on the labelled and the unlabelled slices, or on either.
@@ -116,14 +116,7 @@ class MeanTeacher(OneNetwork):
 
     def _teacher(self, images: Tensor) -> Tensor:
         """Probabilities for slices that are not moved."""
-        return ensembled(
-            lambda seen: self._probabilities(self.mean.net, seen),
-            images,
-            self._teacher_intensity,
-            views=self.config.teacher_views,
-            zoom=self.config.teacher_zoom,
-            temperature=self.config.temperature,
-        )
+        return self._ensemble(partial(self._probabilities, self.mean.net), images)
 
     def _weight(self, episode: Episode) -> float:
         ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))

@@ -15,6 +15,7 @@ from dgseg.errors import MethodError
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.dgnet import DGNet
 from dgseg.methods.domains import split_domains
+from dgseg.methods.ensembling import Ensemble
 from dgseg.methods.meta_disentangle_config import MetaDisentangleConfig
 from dgseg.nets.disentangled import DisentangledNet, with_domains
 
@@ -67,6 +68,7 @@ class MetaDisentangle(DGNet):
         style_bank: StyleBank,
     ) -> None:
         super().__init__(net, fabric, config, total_steps)
+        self._ensemble = Ensemble(config)
         _check(self.net, style_bank)
         self._sources = tuple(style_bank.domains)
         self._styles = {
@@ -100,6 +102,9 @@ class MetaDisentangle(DGNet):
         everything = self._with_imagined(episode)
         self._check_domains(everything)
         return self._learn(everything, *self._split(everything, episode))
+
+    def _teacher(self, images: Tensor) -> Tensor:
+        return self._ensemble(super()._teacher, images)
 
     def _split(self, everything: Episode, real: Episode) -> tuple[list[str], list[str]]:
         """Meta-train domains, among them one that is real, and meta-test ones."""

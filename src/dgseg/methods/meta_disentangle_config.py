@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from dgseg.methods.adapting_config import AdaptingConfig
+from dgseg.methods.adapting_config import TeacherConfig
 from dgseg.methods.dgnet_config import DGNetConfig
 
 _Factor = Annotated[float, Field(ge=0)]
@@ -15,7 +15,7 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class MetaDisentangleConfig(DGNetConfig, AdaptingConfig):
+class MetaDisentangleConfig(DGNetConfig, TeacherConfig):
     """DGNet's steps at one site, beside domains that are imagined.
 
     Attributes
@@ -28,13 +28,13 @@ class MetaDisentangleConfig(DGNetConfig, AdaptingConfig):
         other codes and with its own, which keeps what no painting shows.
     """
 
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
     ce_weight: _Factor = 1.0
     hsic: Literal["biased", "unbiased", "normalised", "published"] = "unbiased"
     order: Literal[1, 2] = 1
-    consistency_weight: _Factor = 5.0
-    confidence: _Share = 0.0
-    ramp: _Share = 0.25
+    consistency_weight: _Factor = 15.0
+    confidence: _Share = 0.8
+    ramp: _Share = 0.0
     imagined: Annotated[int, Field(ge=0)] = 1
     painting: Literal["decoded", "change"] = "change"
