@@ -90,7 +90,10 @@ def _absent(info: DatasetInfo, mirror: Path | None) -> DatasetError:
         f"{ROOT_VARIABLE}"
     )
     if info.url:
-        remedy = f"Allow its download ({info.licence}), or {local}."
+        remedy = (
+            f"Fetch it once with dgseg train --data {info.name} --download ({info.licence}), "
+            f"or {local}."
+        )
     else:
         remedy = (
             "It may not be passed on, so it cannot be downloaded from here: get it from "

@@ -27,7 +27,7 @@ from dgseg.methods.dgnet_config import DisentanglingConfig
 from dgseg.methods.domains import places
 from dgseg.methods.meta import Parameters
 from dgseg.methods.one_network import OneNetwork
-from dgseg.methods.views import View, Viewer
+from dgseg.methods.views import View
 from dgseg.nets.disentangled import Codes, DisentangledNet
 
 _LEAST_FOR_HSIC = 4
@@ -125,7 +125,6 @@ class Disentangling(OneNetwork):
         super().__init__(net, fabric, config, total_steps, config.ema_decay)
         # Past nn.Module's registration, for its weights are those of `net`.
         self.__dict__["_analysis"] = Analysis(self.net, config.latent_weight > 0)
-        self._viewer = Viewer(self._spatial, self._intensity)
 
     @classmethod
     def network(

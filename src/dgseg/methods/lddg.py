@@ -16,7 +16,6 @@ from dgseg.methods.base import Episode
 from dgseg.methods.baseline_config import LDDG_PRESETS, LDDGConfig
 from dgseg.methods.domains import batches_of
 from dgseg.methods.one_network import OneNetwork
-from dgseg.methods.views import Viewer
 from dgseg.nets.variational import VariationalNet
 
 
@@ -53,7 +52,6 @@ class LDDG(OneNetwork):
                 remedy="Start from a bundle of this method, or from none.",
             )
         super().__init__(net, fabric, config, total_steps, config.ema_decay)
-        self._viewer = Viewer(self._spatial, self._intensity)
 
     @classmethod
     def network(

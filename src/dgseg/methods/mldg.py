@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from dgseg.errors import MethodError
-from dgseg.losses.supervised import dice_ce
 from dgseg.methods.base import DomainBatch, Episode
 from dgseg.methods.baseline_config import MLDGConfig
 from dgseg.methods.domains import batches_of, split_domains
 from dgseg.methods.meta import Parameters, Terms, meta_gradient, order_of
 from dgseg.methods.one_network import OneNetwork
-from dgseg.methods.views import View, Viewer
 
 
 class MLDG(OneNetwork):
@@ -44,7 +42,6 @@ class MLDG(OneNetwork):
         self, net: nn.Module, fabric: Fabric, config: MLDGConfig, total_steps: int
     ) -> None:
         super().__init__(net, fabric, config, total_steps, config.ema_decay)
-        self._viewer = Viewer(self._spatial, self._intensity)
 
     def update(self, episode: Episode) -> dict[str, Tensor]:
         """One step on the labelled slices.
@@ -81,16 +78,6 @@ class MLDG(OneNetwork):
             return loss, {"task": loss}
 
         return at
-
-    def _task(self, logits: Tensor, view: View) -> Tensor:
-        assert view.labels is not None
-        return dice_ce(
-            logits,
-            view.labels,
-            view.annotated,
-            dice_weight=self.config.dice_weight,
-            ce_weight=self.config.ce_weight,
-        )
 
 
 def _labelled(episode: Episode) -> Episode:
