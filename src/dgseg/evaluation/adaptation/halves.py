@@ -173,10 +173,11 @@ def saved_halves(
 
 def _divide_slices(entries: Sequence[Entry], who: str, target: str, seed: int) -> Halves:
     scored: dict[str, tuple[int, ...]] = {}
-    for number, entry in enumerate(e for e in entries if e.labelled):
+    for entry in (e for e in entries if e.labelled):
         item = entry.load()
         blocks = np.array_split(np.flatnonzero(item.annotated), _BLOCKS)
-        chosen = np.concatenate(blocks[(seed + number) % 2 :: 2])
+        # The same blocks of all scans, which show the same anatomy at the same height.
+        chosen = np.concatenate(blocks[seed % 2 :: 2])
         if not 0 < chosen.size < item.annotated.sum():
             raise DatasetError(
                 f"The only person of the domain {target} has too few annotated slices for "

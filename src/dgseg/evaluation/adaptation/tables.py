@@ -23,7 +23,7 @@ from dgseg.evaluation.adaptation.summaries import (
     gain,
     gate_counts,
 )
-from dgseg.evaluation.benchmark.bootstrap import RESAMPLES, Difference
+from dgseg.evaluation.benchmark.bootstrap import ENOUGH, RESAMPLES, TOO_FEW_NOTE, Difference
 from dgseg.evaluation.benchmark.summaries import Summary, average, summarise
 from dgseg.evaluation.tables import markdown
 from dgseg.files import atomic_write
@@ -132,10 +132,13 @@ def _scores(group: AdaptationGroup) -> list[str]:
 
 def _gains(group: AdaptationGroup) -> list[str]:
     lines = []
+    notes = _GAIN_NOTE
     for line in group.lines:
         if line == BUNDLE_LINE:
             continue
         found = gain(group, line)
+        if found.over_bundle is not None and found.over_bundle.fewest < ENOUGH:
+            notes = _GAIN_NOTE + TOO_FEW_NOTE
         lines.append(
             [
                 line.text,
@@ -150,7 +153,7 @@ def _gains(group: AdaptationGroup) -> list[str]:
         )
     head = ["method", *group.targets, "average", "gap closed", f"less {REFERENCE}"]
     head += ["its worst target", "after the gate", "its worst target"]
-    return ["### Gain over the bundle\n", _GAIN_NOTE, markdown(head, lines)]
+    return ["### Gain over the bundle\n", notes, markdown(head, lines)]
 
 
 def _gate(group: AdaptationGroup) -> list[str]:

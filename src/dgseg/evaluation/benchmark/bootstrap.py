@@ -9,6 +9,14 @@ import numpy as np
 
 RESAMPLES = 10_000
 
+ENOUGH = 6
+"""People of a target; from fewer the bootstrap cannot learn how they differ."""
+
+TOO_FEW_NOTE = (
+    f"\nSome targets have fewer than {ENOUGH} people, too few for a bootstrap: the "
+    "intervals are too narrow.\n"
+)
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dgseg.evaluation.benchmark.bootstrap import RESAMPLES, Difference
+from dgseg.evaluation.benchmark.bootstrap import ENOUGH, RESAMPLES, TOO_FEW_NOTE, Difference
 from dgseg.evaluation.benchmark.export import write_csv, write_summaries
 from dgseg.evaluation.benchmark.plots import write_box_plots
 from dgseg.evaluation.benchmark.results import Group, TableRow, group_cells, read_cells
@@ -29,9 +29,6 @@ TABLE_NAME = "table.md"
 CSV_NAME = "results.csv"
 JSON_NAME = "results.json"
 PLOT_NAME = "boxplots.png"
-
-_ENOUGH = 6
-"""People of a target; from fewer the bootstrap cannot learn how they differ."""
 
 _NOTHING = "–"
 
@@ -187,11 +184,8 @@ def _differences(group: Group) -> list[str]:
         for row, cells in zip(group.rows, found, strict=True)
     ]
     notes = _DIFFERENCES_NOTE
-    if any(each is not None and each.fewest < _ENOUGH for cells in found for each in cells):
-        notes += (
-            f"\nSome targets have fewer than {_ENOUGH} people, too few for a bootstrap: the "
-            "intervals are too narrow.\n"
-        )
+    if any(each is not None and each.fewest < ENOUGH for cells in found for each in cells):
+        notes += TOO_FEW_NOTE
     head = ["method", *(f"less {row.label}" for row in references)]
     return [
         "### Differences of 3-D Dice, percentage points\n",

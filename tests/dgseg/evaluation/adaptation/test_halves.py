@@ -117,3 +117,9 @@ def test_halves_that_do_not_fit_are_refused(tmp_path):
 def test_too_little_to_divide_is_refused(entries):
     with pytest.raises(DatasetError, match="Choose other targets"):
         make_halves(entries, "new", 0)
+
+
+def test_two_scans_of_a_single_person_are_divided_alike():
+    entries = [entry("new", "p", number=number) for number in (1, 2)]
+    halves = make_halves(entries, "new", 0)
+    assert list(halves.test_slices.values()) == [(0, 1, 2, 6, 7, 8)] * 2

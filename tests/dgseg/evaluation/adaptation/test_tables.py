@@ -128,6 +128,7 @@ def test_the_page(measured):
     assert "| finetune, k = 3 | 2 | 3 | 200 | 61 |" in text
     assert "All cells are there." in text
     assert "one person" not in text
+    assert "fewer than 6 people" in text  # each target has two
 
 
 def test_lines_stand_in_order_and_what_is_missing_is_named(write):
