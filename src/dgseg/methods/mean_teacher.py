@@ -87,7 +87,7 @@ class MeanTeacher(OneNetwork):
         views = self.config.labelled_views
         view = self._viewer.view(
             [(place, _repeated(batch, views)) for place, batch in batches],
-            teacher=self._teacher,
+            teacher=partial(self._teacher, self._teaching(episode)),
         )
         if view is None:
             raise MethodError(
@@ -114,9 +114,17 @@ class MeanTeacher(OneNetwork):
             )
         return terms
 
-    def _teacher(self, images: Tensor) -> Tensor:
+    def _teaching(self, episode: Episode) -> nn.Module:
+        """The running mean; what the adaptation began with, where nobody corrected anything.
+
+        A student that hears nothing but its own running mean drifts away with it.
+        """
+        assert self.start is not None
+        return self.start if episode.labelled() is None else self.mean.net
+
+    def _teacher(self, net: nn.Module, images: Tensor) -> Tensor:
         """Probabilities for slices that are not moved."""
-        return self._ensemble(partial(self._probabilities, self.mean.net), images)
+        return self._ensemble(partial(self._probabilities, net), images)
 
     def _weight(self, episode: Episode) -> float:
         ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -69,6 +70,7 @@ class MetaDisentangle(DGNet):
     ) -> None:
         super().__init__(net, fabric, config, total_steps)
         self._ensemble = Ensemble(config)
+        self._corrected = True
         _check(self.net, style_bank)
         self._sources = tuple(style_bank.domains)
         self._styles = {
@@ -99,12 +101,16 @@ class MetaDisentangle(DGNet):
         MethodError
             If there is no slice at all, or the network was not made for so many domains.
         """
+        self._corrected = episode.labelled() is not None
         everything = self._with_imagined(episode)
         self._check_domains(everything)
         return self._learn(everything, *self._split(everything, episode))
 
     def _teacher(self, images: Tensor) -> Tensor:
-        return self._ensemble(super()._teacher, images)
+        """The running mean's answer; the bundle's, where nobody corrected anything."""
+        teaching = self.mean.net if self._corrected and self.mean is not None else self.start
+        assert teaching is not None
+        return self._ensemble(partial(self._probabilities, teaching), images)
 
     def _split(self, everything: Episode, real: Episode) -> tuple[list[str], list[str]]:
         """Meta-train domains, among them one that is real, and meta-test ones."""

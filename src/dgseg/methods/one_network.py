@@ -14,7 +14,7 @@ from dgseg.augment.intensity import IntensityAugment
 from dgseg.augment.spatial import SpatialAugment
 from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
-from dgseg.methods.adapting_config import AdaptingConfig
+from dgseg.methods.adapting_config import AdaptingConfig, TeacherConfig
 from dgseg.methods.anchoring import frozen_copy, train_only
 from dgseg.methods.base import Episode, Method
 from dgseg.methods.config import OptimiserConfig
@@ -69,7 +69,8 @@ class OneNetwork(Method):
         # share its hooks, and its weights' names would differ from a bundle's.
         self.mean = RunningMean(net, ema_decay) if ema_decay else None
         self._anchor = 0.0 if adapting is None else adapting.anchor
-        self.start = frozen_copy(net) if self._anchor else None
+        asked = isinstance(config, TeacherConfig)
+        self.start = frozen_copy(net) if self._anchor or asked else None
         optimiser = torch.optim.AdamW(
             _groups(net, config.weight_decay),
             lr=config.learning_rate,

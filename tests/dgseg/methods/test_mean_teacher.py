@@ -124,11 +124,37 @@ def test_the_teacher_sees_the_slices_as_they_are_and_then_other_views(method, sl
     learner = method("mean-teacher", augment="strong", teacher_views=views, teacher_zoom=2.0)
     images = slices(4)[0]
     seen = []
-    learner.mean.net.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
+    learner.start.register_forward_pre_hook(lambda _, args: seen.append(args[0].clone()))
     learner.update(Episode({"a": DomainBatch(None, Batch(images))}, 20, 40))
     assert len(seen) == 1 + views
     assert torch.equal(seen[0], images)
     assert not any(torch.equal(view, images) for view in seen[1:])
+
+
+@pytest.mark.parametrize(("labelled", "asked"), [(2, "mean"), (0, "start")])
+def test_without_corrections_the_teacher_stays_what_it_was(method, episode, labelled, asked):
+    learner = method("mean-teacher", learning_rate=1e-2)
+    first = copy.deepcopy(learner.start.state_dict())
+    calls = {"mean": 0, "start": 0}
+
+    def count(name):
+        def hook(_module, _args):
+            calls[name] += 1
+
+        return hook
+
+    learner.mean.net.register_forward_pre_hook(count("mean"))
+    learner.start.register_forward_pre_hook(count("start"))
+    for step in range(3):
+        learner.update(episode(step, labelled=labelled))
+    assert calls[asked] > 0
+    assert sum(calls.values()) == calls[asked]
+    for name, weight in learner.start.state_dict().items():
+        assert torch.equal(weight, first[name])
+    assert any(
+        not torch.equal(weight, first[name])
+        for name, weight in learner.mean.net.state_dict().items()
+    )
 
 
 def test_unsure_teacher_is_not_listened_to(method, episode):

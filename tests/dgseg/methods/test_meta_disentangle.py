@@ -186,6 +186,17 @@ def test_corrections_are_not_needed(slices):
     assert {"consistency", "reconstruction", "rank"} <= set(report)
 
 
+@pytest.mark.parametrize(("labelled", "asked"), [(2, "mean"), (0, "start")])
+def test_without_corrections_the_teacher_is_the_bundle(slices, labelled, asked):
+    torch.manual_seed(0)
+    method = make(learning_rate=1e-2, imagined=0)
+    heard = []
+    nets = {"mean": method.mean.net, "start": method.start}
+    nets[asked].feature.register_forward_pre_hook(lambda *_: heard.append(asked))
+    method.update(site_episode(slices, labelled=labelled))
+    assert heard
+
+
 def test_without_imagined_domains_it_learns_from_the_site_alone(slices):
     report = make(imagined=0).update(site_episode(slices))
     assert not any(name.endswith(" held out") for name in report)
