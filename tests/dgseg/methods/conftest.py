@@ -14,7 +14,7 @@ from dgseg.methods import dgnet as dgnet_module
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.dgnet import DGNet
 from dgseg.methods.dgnet_config import DGNetConfig
-from dgseg.methods.registry import create, network
+from dgseg.methods.registry import create, network, resolve
 from dgseg.nets.build import build
 
 N_CLASSES = 3
@@ -65,6 +65,9 @@ def make_method(name, total=40, precision="32-true", device="cpu", weights=None,
             net.load_state_dict(weights)
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
         bank = make_style_bank(described) if described["kind"] == "disentangled" else None
+        kind, _ = resolve(name)
+        if kind.adapts:
+            net = kind.adopt(net, () if bank is None else tuple(bank.domains), ("a", "b"))
         return create(name, net, fabric, settings, total, style_bank=bank).train()
 
 
