@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into
 from dgseg.devices import find_device
 from dgseg.inference.components import keep_largest
+from dgseg.inference.look import LookRecorder
 from dgseg.inference.runner import SliceRunner
 from dgseg.inference.uncertainty import normalised_entropy, slice_uncertainty
 from dgseg.nets.build import build
 from dgseg.nets.resample import resize
-from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
+from dgseg.scans.preprocessing import grid_size, normalise
 from dgseg.scans.scan import Scan
 from dgseg.site.proposals import Proposal
+from dgseg.site.traits import SliceTraits, measure_traits
 
 Progress = Callable[[float], None]
 ShouldStop = Callable[[], bool]
@@ -40,6 +42,8 @@ class Segmentation:
         Entropy of the class probabilities over its maximum: 0 (sure) to 255.
     slice_uncertainty : ndarray of float32, shape (slices,)
         0 (sure) to 1; see `dgseg.inference.uncertainty.slice_uncertainty`.
+    traits : SliceTraits
+        What each slice is like.
     warnings : tuple of str
         What had to be given up on the way, as sentences for a person.
     """
@@ -47,11 +51,14 @@ class Segmentation:
     labels: np.ndarray
     uncertainty: np.ndarray
     slice_uncertainty: np.ndarray
+    traits: SliceTraits
     warnings: tuple[str, ...] = ()
 
     def proposal(self, bundle_id: str) -> Proposal:
         """It as the proposal of a bundle, to be put on disk."""
-        return Proposal(self.labels, self.uncertainty, self.slice_uncertainty, bundle_id)
+        return Proposal(
+            self.labels, self.uncertainty, self.slice_uncertainty, bundle_id, self.traits
+        )
 
 
 class Segmenter:
@@ -109,7 +116,7 @@ class Segmenter:
         """
         if self._runner is None:
             raise RuntimeError("this segmenter was released")
-        return _segment(self._runner, self.info.preprocessing, scan, progress, should_stop)
+        return _segment(self._runner, self.info, scan, progress, should_stop)
 
     def release(self) -> None:
         """Let go of the network and its memory on the device; there is no way back."""
@@ -136,7 +143,7 @@ def segment_with(
     runner = SliceRunner(net, precision)
     device = runner.device
     try:
-        return _segment(runner, info.preprocessing, scan, progress, should_stop)
+        return _segment(runner, info, scan, progress, should_stop)
     finally:
         net.to(device).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         net.train(was_training)
@@ -158,16 +165,41 @@ def load_network(folder: str | Path) -> tuple[BundleInfo, nn.Module]:
 
 def _segment(
     runner: SliceRunner,
-    preprocessing: Preprocessing,
+    info: BundleInfo,
     scan: Scan,
     progress: Progress | None,
     should_stop: ShouldStop | None,
 ) -> Segmentation:
-    images = normalise(scan.array, preprocessing)
-    grid = grid_size(scan.geometry, preprocessing)
+    images = normalise(scan.array, info.preprocessing)
+    grid = grid_size(scan.geometry, info.preprocessing)
+    runner.warnings.clear()
+    with LookRecorder(runner.net) as recorder:
+        labels, uncertainty, look = _propose_all(
+            runner, recorder, images, grid, progress, should_stop
+        )
+    if info.preprocessing.largest_component:
+        labels = keep_largest(labels)
+    return Segmentation(
+        labels,
+        uncertainty,
+        slice_uncertainty(labels, uncertainty),
+        measure_traits(labels, uncertainty, info.labels.n_classes - 1, look),
+        tuple(runner.warnings),
+    )
+
+
+def _propose_all(
+    runner: SliceRunner,
+    recorder: LookRecorder,
+    images: np.ndarray,
+    grid: tuple[int, int],
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, uncertainty and look of all slices, batch by batch."""
     labels = np.empty(images.shape, np.uint8)
     uncertainty = np.empty(images.shape, np.uint8)
-    runner.warnings.clear()
+    look: list[np.ndarray] = []
     done = 0
     while done < len(images):
         if should_stop is not None and should_stop():
@@ -175,18 +207,17 @@ def _segment(
         pixels = max(grid[0] * grid[1], images[0].size)
         batch = min(runner.batch_size(pixels), len(images) - done)
         part = slice(done, done + batch)
+        recorder.forget()
         try:
             labels[part], uncertainty[part] = _propose(runner, images[part], grid)
         except (RuntimeError, MemoryError) as error:
             runner.give_way(error, batch)
             continue
+        look.append(recorder.take(images[part]))
         done += batch
         if progress is not None:
             progress(done / len(images))
-    if preprocessing.largest_component:
-        labels = keep_largest(labels)
-    per_slice = slice_uncertainty(labels, uncertainty)
-    return Segmentation(labels, uncertainty, per_slice, tuple(runner.warnings))
+    return labels, uncertainty, np.concatenate(look)
 
 
 def _propose(

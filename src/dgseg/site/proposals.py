@@ -1,8 +1,9 @@
 """A model's labels for one scan on disk, with how certain it was of them.
 
-A proposal is a folder of three files: ``labels.npy`` and ``uncertainty.npy``,
-which are memory-mapped by whoever reads them, and ``proposal.json``, written
-last and taken away first: where it is, the arrays are whole.
+A proposal is a folder of three or four files: ``labels.npy`` and ``uncertainty.npy``,
+which are memory-mapped by whoever reads them, perhaps ``traits.npy`` with what each
+slice is like (older versions wrote none), and ``proposal.json``, written last and
+taken away first: where it is, the arrays are whole.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dgseg.errors import LabelsError
 from dgseg.files import read_array, write_array, write_json
 from dgseg.site.state import write_error
+from dgseg.site.traits import SliceTraits
 
 _VERSION = 1
 _INFO = "proposal.json"
+_TRAITS = "traits.npy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,8 @@ class Proposal:
         0 (certain) to 1.
     bundle_id : str
         The model.
+    traits : SliceTraits or None
+        What each slice is like; None for a proposal of an older version.
 
     Raises
     ------
@@ -46,6 +52,7 @@ class Proposal:
     uncertainty: np.ndarray
     slice_uncertainty: np.ndarray
     bundle_id: str
+    traits: SliceTraits | None = None
 
     def __post_init__(self) -> None:
         sound = (
@@ -53,6 +60,7 @@ class Proposal:
             and self.labels.dtype == self.uncertainty.dtype == np.uint8
             and self.uncertainty.shape == self.labels.shape
             and self.slice_uncertainty.shape == self.labels.shape[:1]
+            and (self.traits is None or len(self.traits.by_structure) == len(self.labels))
         )
         if not sound:
             raise LabelsError(
@@ -77,12 +85,15 @@ def write_proposal(folder: str | Path, proposal: Proposal) -> Path:
         (folder / _INFO).unlink(missing_ok=True)
         write_array(folder / "labels.npy", proposal.labels)
         write_array(folder / "uncertainty.npy", proposal.uncertainty)
-        content = {
+        content: dict[str, Any] = {
             "schema_version": _VERSION,
             "bundle_id": proposal.bundle_id,
             "shape": list(proposal.labels.shape),
             "slice_uncertainty": [round(float(u), 6) for u in proposal.slice_uncertainty],
         }
+        if proposal.traits is not None:
+            write_array(folder / _TRAITS, proposal.traits.packed())
+            content["n_structures"] = proposal.traits.by_structure.shape[1]
         write_json(folder / _INFO, content)
     except OSError as error:
         raise write_error("The proposal could not be saved", folder, error) from error
@@ -92,6 +103,14 @@ def write_proposal(folder: str | Path, proposal: Proposal) -> Path:
 def has_proposal(folder: str | Path) -> bool:
     """Whether a folder holds a whole proposal, judged by its last file alone."""
     return (Path(folder) / _INFO).is_file()
+
+
+def stamp(folder: str | Path) -> int:
+    """A number that is another one for another proposal in the same place; 0 for none."""
+    try:
+        return (Path(folder) / _INFO).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def read_proposal(folder: str | Path) -> Proposal | None:
@@ -113,7 +132,24 @@ def read_proposal(folder: str | Path) -> Proposal | None:
             uncertainty=read_array(folder / "uncertainty.npy", memory_map=True),
             slice_uncertainty=np.array(content["slice_uncertainty"], dtype=np.float32),
             bundle_id=str(content["bundle_id"]),
+            traits=_read_traits(folder, content),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, LabelsError):
         return None
     return proposal if list(proposal.labels.shape) == content["shape"] else None
+
+
+def _read_traits(folder: Path, content: dict[str, Any]) -> SliceTraits | None:
+    """The traits beside a proposal; None where there are none that fit.
+
+    They can be measured again from the labels, so a proposal is whole without them.
+    """
+    if "n_structures" not in content:
+        return None  # a file that lies there is another proposal's
+    try:
+        packed = read_array(folder / _TRAITS)
+        if packed.dtype != np.float32 or len(packed) != content["shape"][0]:
+            return None
+        return SliceTraits.unpack(packed, int(content["n_structures"]))
+    except (OSError, EOFError, ValueError, TypeError):
+        return None

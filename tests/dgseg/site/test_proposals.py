@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from dgseg.errors import LabelsError, WorkspaceWriteError
-from dgseg.site.proposals import Proposal, has_proposal, read_proposal, write_proposal
+from dgseg.site.proposals import (
+    Proposal,
+    has_proposal,
+    read_proposal,
+    stamp,
+    write_proposal,
+)
+from dgseg.site.traits import SliceTraits, measure_traits
 
 
 @pytest.fixture
@@ -46,6 +53,54 @@ def test_one_that_is_looked_at_can_be_replaced(proposal, tmp_path):
 
     np.testing.assert_array_equal(found.labels, proposal.labels)
     np.testing.assert_array_equal(read_proposal(tmp_path).labels, other.labels)
+
+
+@pytest.fixture
+def with_traits(proposal, rng) -> Proposal:
+    look = rng.normal(size=(3, 4)).astype(np.float32)
+    traits = measure_traits(proposal.labels, proposal.uncertainty, 2, look)
+    return dataclasses.replace(proposal, traits=traits)
+
+
+def test_traits_come_back_and_are_never_another_proposals(with_traits, proposal, tmp_path):
+    write_proposal(tmp_path, with_traits)
+    np.testing.assert_array_equal(
+        read_proposal(tmp_path).traits.packed(), with_traits.traits.packed()
+    )
+
+    write_proposal(tmp_path, proposal)  # as an older version would
+    assert read_proposal(tmp_path).traits is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut", "other", "objects"])
+def test_without_sound_traits_a_proposal_is_still_one(with_traits, tmp_path, damage):
+    file = write_proposal(tmp_path, with_traits) / "traits.npy"
+    if damage == "missing":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    elif damage == "other":
+        np.save(file, np.zeros((2, 30), np.float32))
+    else:
+        np.save(file, np.array([{}]), allow_pickle=True)
+
+    found = read_proposal(tmp_path)
+    assert found.traits is None
+    np.testing.assert_array_equal(found.labels, with_traits.labels)
+
+
+def test_an_older_version_reads_what_is_written_now(with_traits, tmp_path):
+    content = json.loads((write_proposal(tmp_path, with_traits) / "proposal.json").read_text())
+    assert content["schema_version"] == 1
+    assert {"bundle_id", "shape", "slice_uncertainty"} <= set(content)
+
+
+def test_its_stamp_changes_with_it(proposal, tmp_path):
+    assert stamp(tmp_path) == 0
+    write_proposal(tmp_path, proposal)
+    first = stamp(tmp_path)
+    os.utime(tmp_path / "proposal.json", ns=(1, 1))
+    assert 0 != first != stamp(tmp_path)
 
 
 def test_an_absent_one_is_none(tmp_path):
@@ -103,6 +158,7 @@ def test_a_rewrite_that_fails_leaves_no_mixture(proposal, tmp_path, monkeypatch)
         {"labels": np.zeros((3, 5, 4), np.int32)},
         {"uncertainty": np.zeros((3, 5, 5), np.uint8)},
         {"slice_uncertainty": np.zeros(4, np.float32)},
+        {"traits": SliceTraits(*np.zeros((3, 2, 3), np.float32))},
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(proposal, change):
