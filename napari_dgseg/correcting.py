@@ -10,7 +10,7 @@ from psygnal import Signal
 
 from dgseg.errors import DgsegError
 from dgseg.site.corrections import Corrections, SliceState
-from dgseg.site.suggest import Suggestion, least_certain_slice
+from dgseg.site.suggest import least_certain
 from napari_dgseg.session import OpenScan, SiteSession
 
 SavedState = Literal["nothing", "saving", "saved", "failed"]
@@ -90,12 +90,12 @@ class Correcting:
             return "Segment this scan in step 2 first: corrections start from its labels."
         return ""
 
-    def suggest(self) -> Suggestion | None:
-        """The slice that the model is least certain of, among those nobody looked at."""
+    def least_certain(self) -> int | None:
+        """The slice of the open scan that is least certain, among those nobody looked at."""
         current = self._session.current
         if current is None or current.proposal is None:
             return None
-        return least_certain_slice(current.proposal.slice_uncertainty, self.slices)
+        return least_certain(current.proposal.slice_uncertainty, self.slices)
 
     # --- what a person does -------------------------------------------------------
 

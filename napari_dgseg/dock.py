@@ -70,7 +70,9 @@ class SiteAdaptationDock(QWidget):
         self.site = SitePanel(parts.session)
         self.scans = ScansPanel(parts.session, self._scans_in_viewer)
         self.segment = SegmentPanel(parts.session, parts.segmenting, parts.stage)
-        self.correct = CorrectPanel(parts.session, parts.correcting, parts.stage)
+        self.correct = CorrectPanel(
+            parts.session, parts.correcting, parts.suggesting, parts.stage
+        )
         self.adapt = AdaptPanel(parts.session, parts.adapting, parts.comparison)
         self.export = ExportPanel(parts.session, parts.exporting)
         titles = ("Scans", "Segment", "Correct", "Adapt")

@@ -17,6 +17,7 @@ from napari_dgseg.processes import JobWatcher, WorkerClient
 from napari_dgseg.segmenting import Segmenting
 from napari_dgseg.session import OpenScan, SiteSession
 from napari_dgseg.stage import Stage
+from napari_dgseg.suggesting import Suggesting
 from napari_dgseg.tasks import TaskRunner
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Household:
         self.segmenting = Segmenting(self.session, self.worker)
         self.correcting = Correcting(self.session)
         self.stage = Stage(viewer, self.session, self.correcting)
+        self.suggesting = Suggesting(self.session, self.correcting)
         self.adapting = Adapting(self.session, self.worker, self.watcher)
         self.comparison = Comparison(self.session, self.stage, self.adapting)
         self.exporting = Exporting(self.session)

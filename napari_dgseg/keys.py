@@ -23,7 +23,7 @@ def actions_of(dock: SiteAdaptationDock) -> list[Action]:
         stage.go_to(min(max(stage.slice_index + by, 0), max(stage.n_slices - 1, 0)))
 
     named = {
-        "next_uncertain": ("go to the least certain slice", correct.next_slice),
+        "next_uncertain": ("go to the slice that is worth most", correct.next_slice),
         "confirm_slice": ("confirm the slice as right", correct.confirm_slice),
         "withdraw_slice": ("withdraw the slice's correction", correct.withdraw_slice),
         "toggle_proposal": ("show or hide the proposal", lambda: toggle("proposal")),

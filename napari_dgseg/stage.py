@@ -177,8 +177,8 @@ class Stage:
 
     def _first_slice(self, opened: OpenScan) -> int:
         wanted = bool(settings.get("view.open_least_certain"))
-        suggestion = self._correcting.suggest() if wanted else None
-        return suggestion.slice if suggestion is not None else opened.scan.n_slices // 2
+        found = self._correcting.least_certain() if wanted else None
+        return found if found is not None else opened.scan.n_slices // 2
 
     def _on_closing(self) -> None:
         self.flush()

@@ -99,11 +99,23 @@ class Player:
         )
         settle(100)
 
-    def next_slice(self) -> int:
-        """Press "Next slice"; returns where it went."""
+    def next_slice(self) -> tuple[str, int]:
+        """Press "Next slice", and wait; returns the scan and the slice it went to.
+
+        Both are as before where no slice is left.
+        """
         self._unfold(3)
         self.hand.click(self.dock.correct.next)
-        return self.parts.stage.slice_index
+        wait_until(lambda: not self.parts.suggesting.is_busy, 30, "finding the next slice")
+        settle(100)
+        self._unfold(3)
+        return self._open_id, self.parts.stage.slice_index
+
+    def call_reviewed(self) -> None:
+        """Tick "Scan reviewed": nothing of this scan is suggested any more."""
+        self._unfold(3)
+        if not self.dock.correct.reviewed.isChecked():
+            self.hand.click(self.dock.correct.reviewed)
 
     def paint_like(self, truth: np.ndarray) -> int:
         """Paint the slice on display until it is like `truth`; returns the strokes it took.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +31,9 @@ class Plan:
         Slices to correct, in the scans of which the truth is known.
     spread : bool
         Correct slices that are evenly spaced, as one who knows the anatomy would; else
-        go where "Next slice" leads.
+        go where "Next slice" leads, in any scan.
     scans_to_correct : int
-        Over how many scans they are spread.
+        Over how many scans evenly spaced slices are spread.
     minutes, steps : float or None, int or None
         Budget of the adaptation.
     holdout_every : int
@@ -107,39 +107,58 @@ def play(
 def _correct(
     player: Player, materials: Materials, known: list[str], plan: Plan, say: Say
 ) -> None:
-    chosen = known[: plan.scans_to_correct]
-    for n, scan_id in enumerate(chosen):
-        share = len(range(n, plan.n_corrections, len(chosen)))
+    """Correct as many slices as the plan wants, in the order in which it wants them."""
+    places = _spread if plan.spread else _suggested
+    for n, (scan_id, index) in enumerate(places(player, materials, known, plan)):
+        if n == 0:
+            player.slip_and_undo(2, 2)
         truth = materials.truths[scan_id]
-        player.open_scan(scan_id)
-        player.start_correcting()
-        for k in range(share):
-            index = _go(player, truth, k, share, plan)
-            if n == k == 0:
-                player.slip_and_undo(2, 2)
-            strokes = player.paint_like(truth.labels[index])
-            if not strokes:
-                player.hand.click(player.dock.correct.confirm)
-            say(f"Corrected slice {index} of {scan_id} with {strokes} strokes.")
-            if n == k == 0:
-                player.picture("4-corrected")
+        strokes = player.paint_like(truth.labels[index])
+        if not strokes:
+            player.hand.click(player.dock.correct.confirm)
+        say(f"Corrected slice {index} of {scan_id} with {strokes} strokes.")
+        if n == 0:
+            player.picture("4-corrected")
         player.wait_saved()
 
 
-def _go(player: Player, truth: AnnotatedScan, k: int, n: int, plan: Plan) -> int:
-    """Go to the next slice to correct: suggested by the dock, or evenly spaced."""
-    marks = np.flatnonzero(truth.annotated)
-    if not plan.spread:
-        for _ in range(truth.scan.n_slices):
-            index = player.next_slice()
-            if truth.annotated[index]:
-                return index
+def _spread(
+    player: Player, materials: Materials, known: list[str], plan: Plan
+) -> Iterator[tuple[str, int]]:
+    """Go to slices that are evenly spaced, in the first scans of which the truth is known."""
+    chosen = known[: plan.scans_to_correct]
+    for n, scan_id in enumerate(chosen):
+        marks = np.flatnonzero(materials.truths[scan_id].annotated)
+        player.open_scan(scan_id)
+        player.start_correcting()
+        share = len(range(n, plan.n_corrections, len(chosen)))
+        for k in range(share):
+            index = int(marks[int((k + 0.5) * len(marks) / share)])
+            player.parts.stage.go_to(index)
+            settle(50)
+            yield scan_id, index
+
+
+def _suggested(
+    player: Player, materials: Materials, known: list[str], plan: Plan
+) -> Iterator[tuple[str, int]]:
+    """Go where "Next slice" leads, through all scans of the site."""
+    player.open_scan(known[0])
+    player.start_correcting()
+    n_done, seen = 0, set[tuple[str, int]]()
+    while n_done < plan.n_corrections:
+        place = scan_id, index = player.next_slice()
+        if place in seen:
+            return  # nothing is left
+        seen.add(place)
+        if scan_id not in known:
             # Where nobody knows the truth, the person of this session has no opinion.
+            player.call_reviewed()
+        elif not materials.truths[scan_id].annotated[index]:
             player.hand.click(player.dock.correct.confirm)
-    index = int(marks[int((k + 0.5) * len(marks) / n)])
-    player.parts.stage.go_to(index)
-    settle(50)
-    return index
+        else:
+            n_done += 1
+            yield scan_id, index
 
 
 def _centre(player: Player, truth: AnnotatedScan) -> None:

@@ -8,11 +8,13 @@ from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QButtonGroup, QCheckBox, QPushButton, QToolButton, QWidget
 
 from dgseg.site.corrections import SliceState
+from dgseg.site.suggest import Suggestion
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.look import Look, icon
 from napari_dgseg.session import SiteSession
 from napari_dgseg.shortcuts import label_key
 from napari_dgseg.stage import Stage
+from napari_dgseg.suggesting import Suggesting
 from napari_dgseg.widgets import (
     ElidedLabel,
     FlowLayout,
@@ -34,11 +36,18 @@ _NOT_SAVED = "The corrections could not be saved: "
 class CorrectPanel(QWidget):
     """Starts corrections, picks labels, lists what was corrected."""
 
-    def __init__(self, session: SiteSession, correcting: Correcting, stage: Stage) -> None:
+    def __init__(
+        self,
+        session: SiteSession,
+        correcting: Correcting,
+        suggesting: Suggesting,
+        stage: Stage,
+    ) -> None:
         super().__init__()
         self._session, self._correcting, self._stage = session, correcting, stage
+        self._suggesting = suggesting
         self._look: Look | None = None
-        self._suggested: int | None = None
+        self._suggested: tuple[str, int] | None = None
         self._listed: dict[int, SliceState] = {}
         self.start = button(
             "Start correcting",
@@ -48,7 +57,11 @@ class CorrectPanel(QWidget):
         self.notice = Notice(action="Reopen")
         self.confirm = button("Slice is right", "Confirm this slice as it is: it counts too")
         self.withdraw = button("Withdraw", "Take back what was done to this slice")
-        self.next = button("Next slice", "Go to the slice that the model is least certain of")
+        self.next = button(
+            "Next slice",
+            "Go to the slice of all scans that teaches the model most:\n"
+            "it is unsure there, and the slice is unlike those corrected so far",
+        )
         self.where = ElidedLabel(role="strong")
         self.reason = label(tone="muted", role="small")
         self.reviewed = QCheckBox("Scan reviewed")
@@ -89,6 +102,9 @@ class CorrectPanel(QWidget):
         self._correcting.saved_changed.connect(self._show_saved)
         self._stage.slice_changed.connect(self._show_slice)
         self._stage.layers_changed.connect(self.refresh)
+        self._suggesting.arrived.connect(self._show_suggestion)
+        self._suggesting.refused.connect(self._say)
+        self._suggesting.busy_changed.connect(self._show_slice)
         self._session.workspace_changed.connect(self._make_brushes)
         self._session.rows_changed.connect(self._show_reviewed)
         self._make_brushes()
@@ -123,17 +139,9 @@ class CorrectPanel(QWidget):
             self._stage.set_slice(index, labels)
 
     def next_slice(self) -> None:
-        """Go to the slice that the model is least certain of."""
+        """Go to the slice of the site that is worth most, in another scan if need be."""
         self._stage.flush()
-        suggestion = self._correcting.suggest()
-        if suggestion is None:
-            self.reason.setText("Every slice of this scan has been looked at.")
-            self.reason.setVisible(True)
-        else:
-            self._stage.go_to(suggestion.slice)
-            self.reason.setText(suggestion.reason)
-            self._suggested = suggestion.slice
-            self.reason.setVisible(True)
+        self._suggesting.go()
 
     def pick_label(self, value: int) -> None:
         """Paint with a label; 0 erases."""
@@ -218,6 +226,22 @@ class CorrectPanel(QWidget):
         if self._look is not None:
             self.wear(self._look)
 
+    @property
+    def _here(self) -> tuple[str, int]:
+        """The scan and the slice on display."""
+        current = self._session.current
+        return ("" if current is None else current.scan_id), self._stage.slice_index
+
+    def _show_suggestion(self, suggestion: Suggestion) -> None:
+        self._stage.go_to(suggestion.slice)
+        self._suggested = (suggestion.scan_id, suggestion.slice)
+        self._say(suggestion.reason)
+
+    def _say(self, reason: str) -> None:
+        """Say why a slice is shown, or why no other one is."""
+        self.reason.setText(reason)
+        self.reason.setVisible(bool(reason))
+
     def _show_chips(self) -> None:
         slices = self._correcting.slices
         if slices == self._listed:
@@ -241,7 +265,7 @@ class CorrectPanel(QWidget):
     def _show_slice(self) -> None:
         if not self._correcting.is_started:
             return
-        if self._suggested not in (None, self._stage.slice_index):
+        if self._suggested not in (None, self._here):
             self.reason.setText("")
             self._suggested = None
         self.reason.setVisible(bool(self.reason.text()))
@@ -256,7 +280,7 @@ class CorrectPanel(QWidget):
         }
         allow(self.confirm, there or done.get(state or "", ""))
         allow(self.withdraw, there or ("" if state else "Nothing was done to this slice."))
-        allow(self.next, there)
+        allow(self.next, there or ("Looking." if self._suggesting.is_busy else ""))
 
     def _show_saved(self) -> None:
         correcting = self._correcting

@@ -114,13 +114,13 @@ def test_withdraw_gives_the_proposal_back(correcting, with_scans):
     assert correcting.withdraw(3) is None
 
 
-def test_suggests_the_least_certain_slice_until_none_is_left(correcting):
+def test_finds_the_least_certain_slice_until_none_is_left(correcting):
     correcting.start()
     labels = correcting.labels
     order = []
-    while (suggestion := correcting.suggest()) is not None:
-        order.append(suggestion.slice)
-        correcting.confirm(suggestion.slice, labels[suggestion.slice])
+    while (index := correcting.least_certain()) is not None:
+        order.append(index)
+        correcting.confirm(index, labels[index])
     assert order == [4, 3, 2, 1, 0]
 
 

@@ -14,6 +14,7 @@ from dgseg.errors import WorkspaceError
 
 if TYPE_CHECKING:
     from dgseg.scans.annotated import AnnotatedScan
+    from dgseg.site.suggest import Suggestion
     from dgseg.site.workspace import Workspace
 
 
@@ -30,7 +31,7 @@ class Demo:
     scans: int = 5
     """Number of scans of the centre."""
     corrections: int = 3
-    """Number of slices to correct, each where the model is least certain."""
+    """Number of slices to correct, each where it is worth most."""
     minutes: float = 1.5
     """Time for training."""
     seed: int = 7
@@ -82,24 +83,34 @@ class Demo:
         return truths
 
     def _correct(self, site: Workspace, truths: Mapping[str, AnnotatedScan]) -> None:
-        from dgseg.site.suggest import least_certain_slice
+        from dgseg.site.suggest import pool_of, suggest_slice
+        from dgseg.site.survey import survey_scan
 
         bundle_id = site.accepted_info.bundle_id
         # The first scans only, so that others remain that nobody has touched.
         chosen = list(truths)[: max(1, min(2, len(truths) - 1))]
-        for n in range(self.corrections):
-            scan_id = chosen[n % len(chosen)]
-            truth, corrections = truths[scan_id], site.corrections(scan_id)
-            proposal = site.read_proposal(scan_id, bundle_id)
-            if proposal is None or truth.labels is None:
-                continue
-            if not corrections.started:
-                corrections.start(proposal.labels, bundle_id)
-            advice = least_certain_slice(proposal.slice_uncertainty, set(corrections.slices))
-            if advice is not None:
-                corrections.record(advice.slice, truth.labels[advice.slice], "changed")
-                console.say(f"{scan_id}: {advice.reason} Corrected.")
+        known = (survey_scan(site, scan_id, bundle_id) for scan_id in chosen)
+        pool = pool_of([scan for scan in known if scan is not None])
+        for _ in range(self.corrections):
+            done = {scan_id: site.corrections(scan_id).slices for scan_id in chosen}
+            advice = suggest_slice(pool, done, site.schema.names)
+            if advice is None:
+                break
+            self._correct_slice(site, truths[advice.scan_id], advice, bundle_id)
+            console.say(f"{advice.scan_id}, slice {advice.slice}: {advice.reason} Corrected.")
         site.flush()
+
+    @staticmethod
+    def _correct_slice(
+        site: Workspace, truth: AnnotatedScan, advice: Suggestion, bundle_id: str
+    ) -> None:
+        corrections = site.corrections(advice.scan_id)
+        proposal = site.read_proposal(advice.scan_id, bundle_id)
+        if proposal is None or truth.labels is None:
+            return
+        if not corrections.started:
+            corrections.start(proposal.labels, bundle_id)
+        corrections.record(advice.slice, truth.labels[advice.slice], "changed")
 
     def _adapt(self, site: Workspace) -> dict[str, Any] | None:
         from dgseg.jobs.folder import JobFolder

@@ -79,3 +79,14 @@ def correcting(opened, press):
     """The dock while the first scan is corrected."""
     press(opened.correct.start)
     return opened
+
+
+@pytest.fixture
+def next_slice(dock, press, qtbot):
+    """A function that presses "Next slice" and waits until it is there."""
+
+    def go() -> None:
+        press(dock.correct.next)
+        qtbot.waitUntil(lambda: not dock.parts.suggesting.is_busy, timeout=20_000)
+
+    return go

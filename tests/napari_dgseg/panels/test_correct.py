@@ -59,42 +59,79 @@ def test_legend_buttons_choose_the_label(correcting, press):
     assert not correcting.correct.brush(2).isChecked()
 
 
-def test_confirm_next_withdraw(correcting, press, qtbot):
+def test_confirm_next_withdraw(correcting, press, next_slice, qtbot):
     stage, panel = correcting.parts.stage, correcting.correct
-    press(panel.next)
+    next_slice()
     assert stage.slice_index == 4
-    assert "least certain" in panel.reason.text()
+    assert "Least certain around the" in panel.reason.text()
+    assert "nothing is corrected yet" in panel.reason.text()
     press(panel.confirm)
     assert not panel.confirm.isEnabled()
     assert "confirmed already" in panel.confirm.toolTip()
-    press(panel.next)
-    assert stage.slice_index == 3
+    next_slice()
+    second = stage.slice_index
+    assert second < 3  # not the neighbour
+    assert "unlike the one slice corrected so far" in panel.reason.text()
     assert not panel.withdraw.isEnabled()
-    _paint(correcting, (3, 18, 3))
+    _paint(correcting, (second, 18, 3))
     assert [chip.text() for chip in _chips(correcting)] == [
-        "slice 3 changed",
+        f"slice {second} changed",
         "slice 4 confirmed",
     ]
     qtbot.waitUntil(_chips(correcting)[1].isVisible)
     press(_chips(correcting)[1])
     assert stage.slice_index == 4
-    stage.go_to(3)
+    stage.go_to(second)
     press(panel.withdraw)
     assert [chip.text() for chip in _chips(correcting)] == ["slice 4 confirmed"]
     proposal = stage.layer("proposal").data
-    np.testing.assert_array_equal(stage.layer("corrections").data[3], proposal[3])
+    np.testing.assert_array_equal(stage.layer("corrections").data[second], proposal[second])
 
 
-def test_all_slices_looked_at(correcting, press):
+def test_all_slices_looked_at(correcting, press, next_slice):
     for _ in range(5):
-        press(correcting.correct.next)
+        next_slice()
         press(correcting.correct.confirm)
-    press(correcting.correct.next)
-    assert correcting.correct.reason.text() == "Every slice of this scan has been looked at."
+    next_slice()
+    text = correcting.correct.reason.text()
+    assert text == "Every slice of the segmented scans has been looked at."
 
 
-def test_the_reason_goes_when_the_slice_does(correcting, press):
-    press(correcting.correct.next)
+def test_the_next_slice_is_in_another_scan_and_nothing_is_lost(
+    correcting, propose, press, next_slice, qtbot
+):
+    session, stage = correcting.parts.session, correcting.parts.stage
+    first, second, _ = session.scan_ids
+    propose(session.workspace, second)
+    _paint(correcting, (4, 18, 3))
+    # Not handed on yet when the next slice is asked for.
+    stage.layer("corrections").paint((3, 18, 3), 2)
+    next_slice()
+
+    assert session.current.scan_id == second
+    assert correcting.correct.confirm.isVisible()
+    assert correcting.correct.reason.isVisible()
+    assert "another scan" in correcting.correct.reason.text()
+    assert set(session.workspace.corrections(first).slices) == {3, 4}
+    assert session.workspace.corrections(first).slice_labels(3)[18, 3] == 2
+    assert stage.layer("corrections").data[3, 18, 3] != 2
+
+
+def test_the_reason_goes_with_its_scan(correcting, propose, press, next_slice, idle):
+    session = correcting.parts.session
+    propose(session.workspace, session.scan_ids[1])
+    next_slice()
+    assert correcting.correct.reason.isVisible()
+    index = correcting.parts.stage.slice_index
+    session.open_scan(session.scan_ids[1])
+    idle()
+    correcting.correct._correcting.start()
+    correcting.parts.stage.go_to(index)
+    assert not correcting.correct.reason.isVisible()
+
+
+def test_the_reason_goes_when_the_slice_does(correcting, next_slice):
+    next_slice()
     correcting.parts.stage.go_to(0)
     assert not correcting.correct.reason.isVisible()
     assert correcting.correct.where.text() == "Slice 0 of 0–4"
