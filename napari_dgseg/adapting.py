@@ -34,6 +34,8 @@ INTERRUPTED: tuple[AdaptState, ...] = ("stopped", "failed", "died")
 
 _DECISION = "decision.json"
 
+_NO_STYLES = "This model has no style bank: it was not trained to tell anatomy from style."
+
 
 class Watcher(Protocol):
     """What starts and follows a job; see `napari_dgseg.processes.JobWatcher`."""
@@ -118,11 +120,30 @@ class Adapting:
         """Corrected slices of all scans of the site."""
         return sum(row.n_corrected for row in self._session.rows)
 
+    @property
+    def offered(self) -> list[tuple[MethodInfo, str]]:
+        """Methods to choose from, each with why it cannot be chosen; empty where it can.
+
+        Before the first correction, those alone that need none.
+        """
+        info = self._session.info
+        no_styles = "" if info is not None and info.style_bank is not None else _NO_STYLES
+        return [
+            (method, no_styles if method.needs_style_bank else "")
+            for method in self.methods
+            if self.n_corrected or not method.needs_labels
+        ]
+
     def plan(self, holdout_every: int) -> str:
         """What an adaptation would learn from and be judged by, as a sentence."""
         workspace = self._session.workspace
-        if workspace is None or not self.n_corrected:
+        if workspace is None or not self._session.scan_ids:
             return ""
+        if not self.n_corrected:
+            return (
+                "Learns from the scans alone, and nothing can judge the new model: "
+                "correct a few slices in step 3 first if you can."
+            )
         corrected = {
             row.scan_id: list(workspace.corrections(row.scan_id).slices)
             for row in self._session.rows
@@ -150,8 +171,8 @@ class Adapting:
             return "No site is open."
         if self._session.info is None:
             return "There is no model: go back to an earlier one below."
-        if not self.n_corrected:
-            return "Correct at least one slice in step 3 first, or confirm one as right."
+        if not self._session.scan_ids:
+            return "Add a scan in step 1 first."
         return ""
 
     # --- what a person does -------------------------------------------------------

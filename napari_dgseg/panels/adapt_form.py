@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
@@ -12,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.worker.protocol import MethodInfo
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.widgets import allow, button, column, label, row
@@ -26,6 +30,7 @@ class AdaptForm(QWidget):
         super().__init__()
         self._adapting = adapting
         self._default = AdaptConfig()
+        self._offered: list[tuple[MethodInfo, str]] = []
         self.method = QComboBox()
         self.method.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -110,11 +115,13 @@ class AdaptForm(QWidget):
 
     def show_choices(self) -> None:
         """Show the methods and devices that are known by now."""
-        methods = [(m.title, m.name) for m in self._adapting.methods]
+        self._offered = self._adapting.offered
+        methods = [(method.title, method.name) for method, _ in self._offered]
         _fill(
             self.method,
             methods or [(f"{self._default.method} (asking for more …)", self._default.method)],
             self._default.method,
+            {method.name: why_not for method, why_not in self._offered if why_not},
         )
         devices = [(f"{d.title}{_free(d.free_bytes)}", d.name) for d in self._adapting.devices]
         _fill(
@@ -127,6 +134,8 @@ class AdaptForm(QWidget):
     def refresh(self, *_: object) -> None:
         """Say what an adaptation would learn from, and whether it can start."""
         adapting = self._adapting
+        if adapting.offered != self._offered:
+            self.show_choices()
         self.plan.setText(adapting.plan(self.holdout.value()))
         allow(self.start, adapting.why_not() or ("Preparing." if adapting.is_busy else ""))
 
@@ -156,15 +165,29 @@ class AdaptForm(QWidget):
         self._adapting.start(self.config)
 
 
-def _fill(box: QComboBox, choices: list[tuple[str, str]], default: str) -> None:
-    """Put choices into a box, keeping what was chosen where it is still there."""
+def _fill(
+    box: QComboBox,
+    choices: list[tuple[str, str]],
+    default: str,
+    refused: Mapping[str, str] | None = None,
+) -> None:
+    """Put choices into a box, keeping what was chosen where it can still be.
+
+    What is `refused` is there, with the reason, and cannot be chosen.
+    """
     chosen = box.currentData() or default
+    refused = refused or {}
     box.blockSignals(True)
     box.clear()
-    for text, value in choices:
+    for at, (text, value) in enumerate(choices):
         box.addItem(text, value)
-    at = box.findData(chosen)
-    box.setCurrentIndex(max(at, 0))
+        if value in refused:
+            box.model().item(at).setEnabled(False)
+            box.setItemText(at, f"{text} (not with this model)")
+            box.setItemData(at, refused[value], Qt.ItemDataRole.ToolTipRole)
+    free = [value for _, value in choices if value not in refused]
+    wanted = next((value for value in (chosen, default, *free) if value in free), chosen)
+    box.setCurrentIndex(max(box.findData(wanted), 0))
     box.blockSignals(False)
 
 

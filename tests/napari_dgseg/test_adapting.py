@@ -10,6 +10,7 @@ import pytest
 
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.gate import Evidence, judge
+from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.errors import DgsegError, JobError
 from dgseg.jobs.events import EventWriter
 from dgseg.site.snapshot import read_snapshot
@@ -84,9 +85,49 @@ def test_says_why_it_cannot_start(adapting, corrected):
     assert corrected.n_corrected == 4
 
 
-def test_no_corrected_slice_yet(adapting):
-    assert "step 3" in adapting.why_not()
+def test_without_scans_it_cannot_start(session, worker, watcher):
+    adapting = Adapting(session, worker, watcher)
+    assert "step 1" in adapting.why_not()
     assert adapting.plan(4) == ""
+
+
+def test_without_corrections_what_needs_none_can_start(adapting):
+    assert adapting.why_not() == ""
+    assert "from the scans alone" in adapting.plan(4)
+    assert "step 3" in adapting.plan(4)
+
+
+FINETUNE = MethodInfo(name="finetune", title="Fine-tuning", when="For many.")
+TEACHER = MethodInfo(name="mean-teacher", title="Teacher", when="Always.", needs_labels=False)
+META = MethodInfo(
+    name="meta-disentangle",
+    title="Meta",
+    when="With styles.",
+    needs_labels=False,
+    needs_style_bank=True,
+)
+
+
+def test_before_a_correction_only_what_needs_none_is_offered(adapting, with_scans, propose):
+    adapting.methods = (FINETUNE, TEACHER, META)
+    assert [method for method, _ in adapting.offered] == [TEACHER, META]
+    correcting = Correcting(with_scans)
+    propose(with_scans.workspace, with_scans.scan_ids[0])
+    with_scans.open_scan(with_scans.scan_ids[0])
+    correcting.start()
+    correcting.confirm(0, correcting.labels[0])
+    assert [method for method, _ in adapting.offered] == [FINETUNE, TEACHER, META]
+
+
+def test_a_model_without_style_bank_says_so(adapting, with_scans):
+    adapting.methods = (TEACHER, META)
+    assert adapting.offered[0] == (TEACHER, "")
+    assert "no style bank" in adapting.offered[1][1]
+    one = {"style_mean": [0.0], "style_covariance": [[1.0]]}
+    style = DomainStyle(n_slices=1, domain_mean=[], domain_covariance=[], **one)
+    bank = StyleBank(domains={"a": style})
+    with_scans.info = with_scans.info.model_copy(update={"style_bank": bank})
+    assert adapting.offered[1] == (META, "")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Predict(_Request):
 
 
 class Methods(_Request):
-    """Ask for the registered methods."""
+    """Ask for the registered methods that adapt a bundle to a site."""
 
     verb: Literal["methods"] = "methods"
 
@@ -128,11 +128,24 @@ class PredictResult(BaseModel):
 
 
 class MethodInfo(BaseModel):
-    """A registered method: its name, its title, and when to choose it."""
+    """A registered method that adapts a bundle to a site.
+
+    Attributes
+    ----------
+    name, title : str
+    when : str
+        When to choose it, as a sentence.
+    needs_labels : bool
+        Whether it learns from corrections alone, and nothing without any.
+    needs_style_bank : bool
+        Whether it runs only from a bundle that has a style bank.
+    """
 
     name: str
     title: str
     when: str
+    needs_labels: bool = True
+    needs_style_bank: bool = False
 
 
 class MethodsResult(BaseModel):

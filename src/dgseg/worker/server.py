@@ -215,9 +215,19 @@ def _lines(stream: FileIO) -> Iterator[bytes]:
 
 
 def _methods() -> MethodsResult:
-    from dgseg.methods.registry import describe
+    from dgseg.methods import registry
 
-    return MethodsResult(methods=tuple(MethodInfo(**method) for method in describe()))
+    known = ((method, registry.get(method["name"])) for method in registry.describe())
+    found = (
+        MethodInfo(
+            **method,
+            needs_labels=kind.needs_labels,
+            needs_style_bank=kind.needs_style_bank,
+        )
+        for method, kind in known
+        if kind.adapts
+    )
+    return MethodsResult(methods=tuple(found))
 
 
 def _devices() -> DevicesResult:

@@ -98,7 +98,13 @@ def test_a_request_that_runs_can_be_cancelled(worker, long_scan, scan, tiny_bund
 
 
 def test_it_knows_methods_and_devices(worker):
-    assert {"deepall", "mean-teacher"} <= {method.name for method in worker.methods().methods}
+    methods = {method.name: method for method in worker.methods().methods}
+    assert {"finetune", "mean-teacher", "tent"} <= set(methods)
+    assert "deepall" not in methods  # it trains, and does not adapt
+    assert methods["finetune"].needs_labels
+    assert not methods["mean-teacher"].needs_labels
+    assert methods["meta-disentangle"].needs_style_bank
+    assert not methods["mean-teacher"].needs_style_bank
     devices = worker.devices().devices
     assert devices[-1].name == "cpu"
     assert devices[-1].total_bytes > 1e8

@@ -7,6 +7,7 @@ import shutil
 from dataclasses import asdict
 
 import pytest
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from dgseg.adaptation.gate import Evidence, judge
@@ -16,10 +17,10 @@ from napari_dgseg.panels.adapt import LogDialog
 
 
 @pytest.fixture
-def ready(correcting, press):
+def ready(correcting, press, next_slice):
     """Four slices confirmed, step 4 open."""
     for _ in range(4):
-        press(correcting.correct.next)
+        next_slice()
         press(correcting.correct.confirm)
     correcting.unfold(4)
     return correcting
@@ -81,12 +82,58 @@ def _roll_back_buttons(dock):
     return [each for each in buttons if each.text() == "Roll back" and each.isVisible()]
 
 
-def test_says_why_it_waits_and_keeps_the_history_in_reach(opened):
-    opened.unfold(4)
-    assert "step 3" in opened.steps[3].header.summary
-    assert not opened.adapt.form.start.isEnabled()
-    assert "step 3" in opened.adapt.form.start.toolTip()
-    assert opened.adapt.history.isVisible()
+def test_says_why_it_waits_and_keeps_the_history_in_reach(dock):
+    dock.unfold(4)
+    assert "step 1" in dock.steps[3].header.summary
+    assert not dock.adapt.form.start.isEnabled()
+    assert "step 1" in dock.adapt.form.start.toolTip()
+    assert dock.adapt.history.isVisible()
+
+
+METHODS = (
+    MethodInfo(name="finetune", title="Fine-tuning", when="Many corrections."),
+    MethodInfo(name="mean-teacher", title="Teacher", when="Few.", needs_labels=False),
+    MethodInfo(
+        name="meta-disentangle",
+        title="Meta",
+        when="With styles.",
+        needs_labels=False,
+        needs_style_bank=True,
+    ),
+)
+
+
+def _choices(form):
+    model = form.method.model()
+    return {
+        form.method.itemData(at): model.item(at).isEnabled()
+        for at in range(form.method.count())
+    }
+
+
+def test_only_what_can_run_can_be_chosen(correcting, worker, press, next_slice, idle):
+    correcting.unfold(4)
+    worker.answer(MethodsResult(methods=METHODS), 1)
+    form = correcting.adapt.form
+    assert _choices(form) == {"mean-teacher": True, "meta-disentangle": False}
+    assert "no style bank" in form.method.itemData(1, Qt.ItemDataRole.ToolTipRole)
+    assert form.config.method == "mean-teacher"
+    assert "from the scans alone" in form.plan.text()
+    assert form.start.isEnabled()
+    correcting.unfold(3)
+    next_slice()
+    press(correcting.correct.confirm)
+    assert _choices(form) == {
+        "finetune": True,
+        "mean-teacher": True,
+        "meta-disentangle": False,
+    }
+    assert form.config.method == "mean-teacher"
+    form.method.setCurrentIndex(0)
+    press(correcting.correct.withdraw)
+    # What was chosen cannot run any more: the default takes its place.
+    assert form.config.method == "mean-teacher"
+    assert form.when.text() == "Few."
 
 
 def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
