@@ -28,6 +28,18 @@ def test_says_what_it_is(name):
 
 
 EASED = {
+    # From scratch, as published: who knows nothing yet must not be sharpened, nor trusted.
+    "mean-teacher": (
+        50,
+        {
+            "consistency": "mse",
+            "confidence": 0.0,
+            "consistency_weight": 20.0,
+            "ramp": 0.25,
+            "teacher_views": 0,
+            "temperature": 1.0,
+        },
+    ),
     "lddg": (70, {}),  # the noise in its features costs some steps
     "sdnet": (50, {"anatomy": "softmax", "ce_weight": 1.0}),  # binary anatomy is slow at first
 }
