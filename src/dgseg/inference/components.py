@@ -5,17 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage.measure import label
 
-
-def bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
-    """The smallest box around what is true; None where nothing is."""
-    box = []
-    for axis in range(mask.ndim):
-        others = tuple(i for i in range(mask.ndim) if i != axis)
-        where = np.flatnonzero(mask.any(axis=others))
-        if not where.size:
-            return None
-        box.append(slice(int(where[0]), int(where[-1]) + 1))
-    return tuple(box)
+from dgseg.scans.boxes import bounding_box
 
 
 def keep_largest(labels: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import binary_dilation
 from torch import Tensor
 
-from dgseg.inference.components import bounding_box
+from dgseg.scans.boxes import bounding_box
 
 _REACH = 3
 """How far around the structures a slice is looked at, in pixels."""

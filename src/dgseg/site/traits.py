@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter
+
+from dgseg.scans.boxes import bounding_box
 
 _REACH = 3
 """How far around a structure's border its uncertainty is looked at, in pixels."""
@@ -117,14 +120,11 @@ def disagreement(labels: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def _box(labels: np.ndarray) -> tuple[slice, slice]:
     """Where the foreground of all slices is, and so far around as is looked at."""
-    found = np.asarray(labels.any(axis=0))
-    parts = []
-    for axis, size in enumerate(found.shape):
-        where = np.flatnonzero(found.any(axis=1 - axis))
-        low, high = (where[0], where[-1] + 1) if where.size else (0, 0)
-        reach = _REACH if where.size else 0
-        parts.append(slice(max(0, int(low) - reach), min(size, int(high) + reach)))
-    return parts[0], parts[1]
+    found = bounding_box(np.asarray(labels.any(axis=0)))
+    if found is None:
+        return slice(0, 0), slice(0, 0)
+    rows, columns = (slice(max(0, part.start - _REACH), part.stop + _REACH) for part in found)
+    return rows, columns
 
 
 def _around(mask: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
@@ -141,18 +141,9 @@ def _around(mask: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
 
 def _grown(mask: np.ndarray) -> np.ndarray:
     """A mask (slices, h, w) with all pixels up to three rows and columns away."""
-    for axis in (1, 2):
-        grown = mask.copy()
-        for step in range(1, min(_REACH, mask.shape[axis] - 1) + 1):
-            ahead, behind = _part(axis, slice(step, None)), _part(axis, slice(None, -step))
-            grown[ahead] |= mask[behind]
-            grown[behind] |= mask[ahead]
-        mask = grown
-    return mask
-
-
-def _part(axis: int, part: slice) -> tuple[slice, ...]:
-    return (slice(None),) * axis + (part,)
+    side = 2 * _REACH + 1
+    grown: np.ndarray = maximum_filter(mask, size=(1, side, side), mode="constant", cval=0)
+    return grown
 
 
 def _place(mask: np.ndarray, start: tuple[int, int], size: tuple[int, ...]) -> np.ndarray:
