@@ -60,6 +60,11 @@ class Episode:
     total_steps: int
     all_domains: tuple[str, ...] = ()
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether any domain gives labelled slices."""
+        return any(domain.labelled is not None for domain in self.domains.values())
+
     def labelled(self) -> Batch | None:
         """All labelled slices of all domains as one batch; None if there are none."""
         return concatenate(

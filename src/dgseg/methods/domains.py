@@ -37,7 +37,7 @@ def split_domains(episode: Episode, n_test: int) -> tuple[list[str], list[str]]:
             "Meta-learning needs scans of two domains or more, and there is one.",
             remedy="Add scans of another centre, or choose the method deepall.",
         )
-    if all(batch.labelled is None for batch in episode.domains.values()):
+    if not episode.has_labels:
         raise MethodError(
             "There is no labelled slice to learn from.",
             remedy="Label some slices, or choose a method that learns without.",

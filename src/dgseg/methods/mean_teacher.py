@@ -114,14 +114,6 @@ class MeanTeacher(OneNetwork):
             )
         return terms
 
-    def _teaching(self, episode: Episode) -> nn.Module:
-        """The running mean; what the adaptation began with, where nobody corrected anything.
-
-        A student that hears nothing but its own running mean drifts away with it.
-        """
-        assert self.start is not None
-        return self.start if episode.labelled() is None else self.mean.net
-
     def _teacher(self, net: nn.Module, images: Tensor) -> Tensor:
         """Probabilities for slices that are not moved."""
         return self._ensemble(partial(self._probabilities, net), images)

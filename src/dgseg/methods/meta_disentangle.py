@@ -70,7 +70,6 @@ class MetaDisentangle(DGNet):
     ) -> None:
         super().__init__(net, fabric, config, total_steps)
         self._ensemble = Ensemble(config)
-        self._corrected = True
         _check(self.net, style_bank)
         self._sources = tuple(style_bank.domains)
         self._styles = {
@@ -101,21 +100,19 @@ class MetaDisentangle(DGNet):
         MethodError
             If there is no slice at all, or the network was not made for so many domains.
         """
-        self._corrected = episode.labelled() is not None
+        # Past nn.Module's registration, for its weights are the teacher's own.
+        self.__dict__["_asked"] = self._teaching(episode)
         everything = self._with_imagined(episode)
         self._check_domains(everything)
         return self._learn(everything, *self._split(everything, episode))
 
     def _teacher(self, images: Tensor) -> Tensor:
-        """The running mean's answer; the bundle's, where nobody corrected anything."""
-        teaching = self.mean.net if self._corrected and self.mean is not None else self.start
-        assert teaching is not None
-        return self._ensemble(partial(self._probabilities, teaching), images)
+        return self._ensemble(partial(self._probabilities, self.__dict__["_asked"]), images)
 
     def _split(self, everything: Episode, real: Episode) -> tuple[list[str], list[str]]:
         """Meta-train domains, among them one that is real, and meta-test ones."""
         n_test = self.config.test_domains
-        if len(real.domains) > 1 and real.labelled() is not None:
+        if len(real.domains) > 1 and real.has_labels:
             return split_domains(everything, n_test)
         imagined = [name for name in everything.domains if name not in real.domains]
         return [*real.domains, *imagined[n_test:]], imagined[:n_test]

@@ -83,6 +83,16 @@ class OneNetwork(Method):
         self._intensity = IntensityAugment(config.augment)
         self._viewer = Viewer(self._spatial, self._intensity)
 
+    def _teaching(self, episode: Episode) -> nn.Module:
+        """Who teaches with a `TeacherConfig`: the running mean, or what it began with.
+
+        The latter where nobody corrected anything: a student that hears nothing but its
+        own running mean drifts away with it.
+        """
+        teacher = self.mean.net if episode.has_labels and self.mean is not None else self.start
+        assert teacher is not None
+        return teacher
+
     def deployable(self) -> nn.Module:
         """The running mean of the network where there is one, else the network."""
         return self.net if self.mean is None else self.mean.net
