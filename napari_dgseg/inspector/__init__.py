@@ -1,0 +1,1 @@
+"""The latent inspector: what the model sees."""

@@ -1,0 +1,1 @@
+"""What a model sees in scans: reconstructions, anatomy and appearance codes."""
