@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 
 import pytest
 
 from dgseg import errors
-from dgseg.errors import DgsegError, GeometryError, ScanError
+from dgseg.errors import DgsegError, GeometryError, ScanError, write_error
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type)]
 KINDS = [kind for kind in KINDS if issubclass(kind, DgsegError)]
@@ -41,3 +42,20 @@ def test_parts_may_be_missing():
 
 def test_a_geometry_error_is_a_scan_error():
     assert issubclass(GeometryError, ScanError)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (errno.EROFS, "read-only"),
+        (errno.EACCES, "may not be written"),
+        (errno.EIO, "reports an error"),
+        (errno.EMLINK, "the system says: Too many"),
+    ],
+)
+def test_each_reason_of_a_disk_has_its_sentence(tmp_path, code, reason):
+    error = write_error("It could not be saved", tmp_path, OSError(code, "Too many"))
+
+    assert reason in error.problem
+    assert error.remedy
+    assert str(tmp_path) not in error.public_message

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dgseg.errors import LabelsError, WorkspaceError, WorkspaceWriteError
+from dgseg.errors import LabelsError, WorkspaceError, WorkspaceWriteError, write_error
 from dgseg.scans.schema import LabelSchema
 from dgseg.site import journal
 from dgseg.site.checks import checked_labels, wrong_shape
 from dgseg.site.journal import Entry, Journal, JournalLostError, Replay, SliceState
-from dgseg.site.state import write_error
 from dgseg.site.writer import Writer
 
 __all__ = ["Corrections", "SliceState"]

@@ -20,11 +20,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from dgseg.bundles.bundle import BundleInfo, read_info
-from dgseg.errors import BundleError
+from dgseg.errors import BundleError, write_error
 from dgseg.files import atomic_write, sha256_of
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.records import HistoryEntry
-from dgseg.site.state import sync_folder, write_error
+from dgseg.site.state import sync_folder
 
 HISTORY_NAME = "history.jsonl"
 _WEIGHTS = "weights.safetensors"

@@ -8,12 +8,12 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from dgseg.bundles.bundle import default_bundle, read_info
-from dgseg.errors import WorkspaceError, WorkspaceLockedError
+from dgseg.errors import WorkspaceError, WorkspaceLockedError, write_error
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.index import INDEX_NAME
 from dgseg.site.lineage import HISTORY_NAME, Lineage
 from dgseg.site.records import SCHEMA_VERSION, SiteFile
-from dgseg.site.state import backup_of, read_state, write_error, write_state
+from dgseg.site.state import backup_of, read_state, write_state
 
 SITE_NAME = "site.json"
 _LOCK_NAME = "lock"

@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dgseg.errors import LabelsError
+from dgseg.errors import LabelsError, write_error
 from dgseg.files import read_array, write_array, write_json
-from dgseg.site.state import write_error
 from dgseg.site.traits import SliceTraits
 
 _VERSION = 1

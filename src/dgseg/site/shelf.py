@@ -7,7 +7,7 @@ import threading
 from collections.abc import Collection
 from pathlib import Path
 
-from dgseg.errors import ScanChangedError, ScanError, WorkspaceError
+from dgseg.errors import ScanChangedError, ScanError, WorkspaceError, write_error
 from dgseg.scans.memory import write_memory
 from dgseg.scans.scan import Scan, ScanSource
 from dgseg.scans.sources import read
@@ -16,7 +16,6 @@ from dgseg.site.index import ScanIndex, absolute
 from dgseg.site.lineage import Lineage
 from dgseg.site.proposals import Proposal, has_proposal, read_proposal
 from dgseg.site.records import IndexEntry, ScanRecord, ScanState, SiteFile
-from dgseg.site.state import write_error
 from dgseg.site.writer import Writer
 
 

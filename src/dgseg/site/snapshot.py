@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from dgseg.errors import WorkspaceError
+from dgseg.errors import WorkspaceError, write_error
 from dgseg.files import write_json
 from dgseg.scans.scan import ScanSource
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.corrections import Corrections
 from dgseg.site.records import SCHEMA_VERSION, ScanId
-from dgseg.site.state import read_state, sync_folder, write_error
+from dgseg.site.state import read_state, sync_folder
 from dgseg.site.workspace import Workspace
 
 _INDEX = "scans.json"

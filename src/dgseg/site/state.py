@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from pathlib import Path
@@ -11,37 +10,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from dgseg.errors import WorkspaceError, WorkspaceWriteError
+from dgseg.errors import WorkspaceError, write_error
 from dgseg.files import write_json
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-_REASONS = {
-    errno.ENOSPC: ("the disk is full", "Free some space on the disk."),
-    errno.EDQUOT: ("your quota is used up", "Free some of your space on the disk."),
-    errno.EROFS: ("the disk is read-only", "Choose a folder on a disk that can be written."),
-    errno.EACCES: ("the folder may not be written", "Ask for the right to write there."),
-    errno.EPERM: ("the folder may not be written", "Ask for the right to write there."),
-    errno.ENOENT: ("the folder is gone", "Connect the disk again."),
-    errno.EIO: ("the disk reports an error", "Have the disk checked."),
-}
-
-
-def write_error(what: str, path: Path, error: OSError) -> WorkspaceWriteError:
-    """The error for something that could not be put on disk.
-
-    Parameters
-    ----------
-    what : str
-        Beginning of the sentence, such as ``"The corrections could not be saved"``.
-    path : Path
-        Where.
-    error : OSError
-        Why.
-    """
-    unknown = (f"the system says: {error.strerror or 'unknown error'}", "Check the disk.")
-    reason, remedy = _REASONS.get(error.errno or 0, unknown)
-    return WorkspaceWriteError(f"{what}: {reason}.", remedy=remedy, path=path)
 
 
 def sync_folder(folder: Path) -> None:

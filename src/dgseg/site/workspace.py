@@ -42,12 +42,12 @@ from typing import Any, Self
 from filelock import BaseFileLock
 
 from dgseg.bundles.bundle import BundleInfo, read_info
-from dgseg.errors import WorkspaceError, WorkspaceWriteError
+from dgseg.errors import WorkspaceError, WorkspaceWriteError, write_error
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.opening import SITE_NAME, create, load, lock, require_same, tidy
 from dgseg.site.records import HistoryEntry, ScanRecord, ScanState, SiteFile
 from dgseg.site.shelf import ScanShelf
-from dgseg.site.state import write_error, write_state
+from dgseg.site.state import write_state
 from dgseg.site.writer import Writer
 
 __all__ = ["HistoryEntry", "ScanRecord", "ScanState", "Workspace"]

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from dgseg.errors import WorkspaceError, WorkspaceWriteError
-from dgseg.site.state import backup_of, read_state, write_error, write_state
+from dgseg.site.state import backup_of, read_state, write_state
 
 
 class Content(BaseModel):
@@ -66,20 +66,3 @@ def test_a_full_disk_leaves_the_old_state(path, monkeypatch):
 
     assert read_state(path, Content, 1) == Content(number=7)
     assert sorted(p.name for p in path.parent.iterdir()) == ["state.json", "state.json.bak"]
-
-
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        (errno.EROFS, "read-only"),
-        (errno.EACCES, "may not be written"),
-        (errno.EIO, "reports an error"),
-        (errno.EMLINK, "the system says: Too many"),
-    ],
-)
-def test_each_reason_has_its_sentence(path, code, reason):
-    error = write_error("It could not be saved", path, OSError(code, "Too many"))
-
-    assert reason in error.problem
-    assert error.remedy
-    assert str(path) not in error.public_message
