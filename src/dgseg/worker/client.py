@@ -7,11 +7,11 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, Literal, TypeVar
 
 from dgseg import errors
 from dgseg.errors import DgsegError, JobError
@@ -20,13 +20,23 @@ from dgseg.worker.protocol import (
     Cancel,
     Cancelled,
     Content,
+    Decode,
+    DecodeResult,
     Devices,
     DevicesResult,
+    Embed,
+    EmbedResult,
     Error,
     Hello,
     HelloResult,
+    Inspect,
+    InspectResult,
+    Measures,
+    MeasuresResult,
     Methods,
     MethodsResult,
+    Pictures,
+    PicturesResult,
     Predict,
     PredictResult,
     Progress,
@@ -35,6 +45,8 @@ from dgseg.worker.protocol import (
     Release,
     Reply,
     Request,
+    Sheet,
+    SheetResult,
     decode_reply,
     encode,
 )
@@ -144,6 +156,74 @@ class WorkerClient:
         number = self.next_id() if number is None else number
         request = Predict(id=number, source=source, bundle=bundle, out=out)
         return self._ask(request, PredictResult, progress)
+
+    def inspect(
+        self,
+        source: ScanSource,
+        bundle: Path,
+        out: Path,
+        *,
+        labels: Path | None = None,
+        progress: Callable[[float], None] | None = None,
+        number: int | None = None,
+    ) -> InspectResult:
+        """Compute the latent factors of a scan; see `predict` and `Inspect`."""
+        number = self.next_id() if number is None else number
+        request = Inspect(id=number, source=source, bundle=bundle, out=out, labels=labels)
+        return self._ask(request, InspectResult, progress)
+
+    def pictures(self, source: ScanSource, bundle: Path, out: Path) -> PicturesResult:
+        """Paint a scan from its factors; see `Pictures`."""
+        request = Pictures(id=self.next_id(), source=source, bundle=bundle, out=out)
+        return self._ask(request, PicturesResult)
+
+    def decode(
+        self,
+        source: ScanSource,
+        index: int,
+        bundle: Path,
+        out: Path,
+        *,
+        style: Sequence[float] | None = None,
+        domain: Sequence[float] | None = None,
+        segment: bool = False,
+    ) -> DecodeResult:
+        """Paint slice `index` with given codes; see `Decode`."""
+        request = Decode(
+            id=self.next_id(),
+            source=source,
+            slice=index,
+            bundle=bundle,
+            out=out,
+            style=None if style is None else tuple(style),
+            domain=None if domain is None else tuple(domain),
+            segment=segment,
+        )
+        return self._ask(request, DecodeResult)
+
+    def sheet(
+        self,
+        source: ScanSource,
+        index: int,
+        bundle: Path,
+        code: Literal["style", "domain"],
+        out: Path,
+    ) -> SheetResult:
+        """Draw slice `index` along the dimensions of a code; see `Sheet`."""
+        request = Sheet(
+            id=self.next_id(), source=source, slice=index, bundle=bundle, code=code, out=out
+        )
+        return self._ask(request, SheetResult)
+
+    def embed(self, codes: Path, out: Path, seed: int = 0) -> EmbedResult:
+        """Lay codes out on a plane; see `Embed`."""
+        request = Embed(id=self.next_id(), codes=codes, out=out, seed=seed)
+        return self._ask(request, EmbedResult)
+
+    def measures(self, sources: Sequence[ScanSource], bundle: Path) -> MeasuresResult:
+        """Measure how well a bundle takes scans apart; see `Measures`."""
+        request = Measures(id=self.next_id(), sources=tuple(sources), bundle=bundle)
+        return self._ask(request, MeasuresResult)
 
     def cancel(self, number: int) -> None:
         """Ask to stop request `number`, without waiting for it to happen."""

@@ -10,180 +10,137 @@ through the pipe: they go to files, see `Predict.out`.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from dgseg.errors import DgsegError
-from dgseg.scans.scan import ScanSource
+from dgseg.worker.requests import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Decode,
+    Devices,
+    Embed,
+    Hello,
+    Inspect,
+    Measures,
+    Message,
+    Methods,
+    Pictures,
+    Predict,
+    Quit,
+    Release,
+    Sheet,
+)
+from dgseg.worker.results import (
+    CancelResult,
+    DecodeResult,
+    DeviceInfo,
+    DevicesResult,
+    Done,
+    EmbedResult,
+    HelloResult,
+    InspectResult,
+    MeasuresResult,
+    MethodInfo,
+    MethodsResult,
+    PicturesResult,
+    PredictResult,
+    SheetResult,
+)
 
-PROTOCOL_VERSION = 1
+__all__ = [
+    "PROTOCOL_VERSION",
+    "Cancel",
+    "CancelResult",
+    "Cancelled",
+    "Content",
+    "Decode",
+    "DecodeResult",
+    "DeviceInfo",
+    "Devices",
+    "DevicesResult",
+    "Done",
+    "Embed",
+    "EmbedResult",
+    "Error",
+    "Hello",
+    "HelloResult",
+    "Inspect",
+    "InspectResult",
+    "Measures",
+    "MeasuresResult",
+    "MethodInfo",
+    "Methods",
+    "MethodsResult",
+    "Pictures",
+    "PicturesResult",
+    "Predict",
+    "PredictResult",
+    "Progress",
+    "ProtocolError",
+    "Quit",
+    "Release",
+    "Reply",
+    "Request",
+    "Result",
+    "Sheet",
+    "SheetResult",
+    "Stage",
+    "decode_reply",
+    "decode_request",
+    "encode",
+    "request_id",
+    "result",
+]
 
-Stage = Literal["reading", "loading", "segmenting", "writing"]
+Stage = Literal["reading", "loading", "segmenting", "inspecting", "writing"]
 
 
 class ProtocolError(DgsegError):
     """A line that is no message of this protocol."""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+Request = (
+    Hello
+    | Predict
+    | Inspect
+    | Pictures
+    | Decode
+    | Sheet
+    | Embed
+    | Measures
+    | Methods
+    | Devices
+    | Cancel
+    | Release
+    | Quit
+)
 
-    schema_version: int = Field(default=PROTOCOL_VERSION, alias="schema", le=PROTOCOL_VERSION)
-
-
-class _Request(_Message):
-    id: int
-
-
-class Hello(_Request):
-    """Ask whether the worker is there; answered at once, without torch."""
-
-    verb: Literal["hello"] = "hello"
-
-
-class Predict(_Request):
-    """Segment one scan.
-
-    Attributes
-    ----------
-    source : ScanSource
-        The scan; it must be backed by a file.
-    bundle : Path
-        The model; it stays loaded until another one is asked for.
-    out : Path
-        Folder for the proposal, as `dgseg.site.proposals.read_proposal` reads it.
-    """
-
-    verb: Literal["predict"] = "predict"
-    source: ScanSource
-    bundle: Path
-    out: Path
-
-
-class Methods(_Request):
-    """Ask for the registered methods that adapt a bundle to a site."""
-
-    verb: Literal["methods"] = "methods"
-
-
-class Devices(_Request):
-    """Ask for the devices and their free memory."""
-
-    verb: Literal["devices"] = "devices"
-
-
-class Cancel(_Request):
-    """Stop request number `target`, whether it runs or waits."""
-
-    verb: Literal["cancel"] = "cancel"
-    target: int
-
-
-class Release(_Request):
-    """Let go of the model and of the device's memory."""
-
-    verb: Literal["release"] = "release"
-
-
-class Quit(_Request):
-    """Stop what runs and end."""
-
-    verb: Literal["quit"] = "quit"
-
-
-Request = Hello | Predict | Methods | Devices | Cancel | Release | Quit
-
-
-class HelloResult(BaseModel):
-    """Answers `Hello`."""
-
-    version: str
-    pid: int
-
-
-class PredictResult(BaseModel):
-    """Answers `Predict`: the proposal is in `out`.
-
-    Attributes
-    ----------
-    scan_id, bundle_id : str
-    out : Path
-        As requested.
-    seconds : float
-        With reading the scan, and loading the model where that was due.
-    device : str
-        Where it ran, such as ``"cpu"`` or ``"cuda:0"``.
-    warnings : tuple of str
-        What had to be given up on the way, as sentences for a person.
-    """
-
-    scan_id: str
-    bundle_id: str
-    out: Path
-    seconds: float
-    device: str
-    warnings: tuple[str, ...] = ()
-
-
-class MethodInfo(BaseModel):
-    """A registered method that adapts a bundle to a site.
-
-    Attributes
-    ----------
-    name, title : str
-    when : str
-        When to choose it, as a sentence.
-    needs_labels : bool
-        Whether it learns from corrections alone, and nothing without any.
-    needs_style_bank : bool
-        Whether it runs only from a bundle that has a style bank.
-    """
-
-    name: str
-    title: str
-    when: str
-    needs_labels: bool = True
-    needs_style_bank: bool = False
-
-
-class MethodsResult(BaseModel):
-    """Answers `Methods`."""
-
-    methods: tuple[MethodInfo, ...]
-
-
-class DeviceInfo(BaseModel):
-    """A device; bytes are None where they cannot be known."""
-
-    name: str
-    title: str
-    free_bytes: int | None
-    total_bytes: int | None
-
-
-class DevicesResult(BaseModel):
-    """Answers `Devices`; the first one is what ``"auto"`` takes."""
-
-    devices: tuple[DeviceInfo, ...]
-
-
-class CancelResult(BaseModel):
-    """Answers `Cancel`: whether the target was still to be answered."""
-
-    found: bool
-
-
-class Done(BaseModel):
-    """Answers `Release` and `Quit`."""
-
-
-Content = HelloResult | PredictResult | MethodsResult | DevicesResult | CancelResult | Done
+Content = (
+    HelloResult
+    | PredictResult
+    | InspectResult
+    | PicturesResult
+    | DecodeResult
+    | SheetResult
+    | EmbedResult
+    | MeasuresResult
+    | MethodsResult
+    | DevicesResult
+    | CancelResult
+    | Done
+)
 
 _CONTENT: dict[str, type[BaseModel]] = {
     "hello": HelloResult,
     "predict": PredictResult,
+    "inspect": InspectResult,
+    "pictures": PicturesResult,
+    "decode": DecodeResult,
+    "sheet": SheetResult,
+    "embed": EmbedResult,
+    "measures": MeasuresResult,
     "methods": MethodsResult,
     "devices": DevicesResult,
     "cancel": CancelResult,
@@ -192,7 +149,7 @@ _CONTENT: dict[str, type[BaseModel]] = {
 }
 
 
-class Progress(_Message):
+class Progress(Message):
     """How far a request is, 0 to 1."""
 
     id: int
@@ -201,7 +158,7 @@ class Progress(_Message):
     stage: Stage | None = None
 
 
-class Result(_Message):
+class Result(Message):
     """The answer to request `id`; `content` is of the type that belongs to `verb`."""
 
     id: int
@@ -223,14 +180,14 @@ class Result(_Message):
             raise _not_a_message("The worker's answer does not fit the question.") from error
 
 
-class Cancelled(_Message):
+class Cancelled(Message):
     """Request `id` was stopped, as asked."""
 
     id: int
     type: Literal["cancelled"] = "cancelled"
 
 
-class Error(_Message):
+class Error(Message):
     """Request `id` failed.
 
     Attributes

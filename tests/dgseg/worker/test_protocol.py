@@ -11,6 +11,14 @@ SOURCE = ScanSource(kind="nifti", path=Path("scan.nii.gz"), title="Ü")
 REQUESTS = [
     p.Hello(id=1),
     p.Predict(id=2, source=SOURCE, bundle=Path("bundle"), out=Path("out")),
+    p.Inspect(id=8, source=SOURCE, bundle=Path("bundle"), out=Path("a"), labels=Path("b")),
+    p.Pictures(id=9, source=SOURCE, bundle=Path("bundle"), out=Path("out")),
+    p.Decode(
+        id=10, source=SOURCE, slice=3, bundle=Path("b"), out=Path("out"), style=(0.5, -1.0)
+    ),
+    p.Sheet(id=11, source=SOURCE, slice=3, bundle=Path("b"), code="style", out=Path("a.png")),
+    p.Embed(id=12, codes=Path("codes.npy"), out=Path("out.npy"), seed=1),
+    p.Measures(id=13, sources=(SOURCE,), bundle=Path("bundle")),
     p.Methods(id=3),
     p.Devices(id=4),
     p.Cancel(id=5, target=2),
@@ -22,6 +30,21 @@ CONTENTS = [
     p.HelloResult(version="1", pid=2),
     p.PredictResult(
         scan_id="a" * 12, bundle_id="b" * 12, out=Path("out"), seconds=0.5, device="cpu"
+    ),
+    p.InspectResult(
+        scan_id="a" * 12, bundle_id="b" * 12, out=Path("out"), seconds=0.5, device="cpu"
+    ),
+    p.PicturesResult(out=Path("out"), n_channels=8, seconds=0.5),
+    p.DecodeResult(
+        out=Path("out"), seconds=0.5, style=(0.5,), domain=(), dice={"GM": 0.5, "WM": None}
+    ),
+    p.SheetResult(out=Path("a.png")),
+    p.EmbedResult(out=Path("out.npy")),
+    p.MeasuresResult(
+        distance_correlation={"style": 0.5, "domain": None, "both": 0.5},
+        domain_accuracy=None,
+        reconstruction=0.1,
+        hsic=None,
     ),
     p.MethodsResult(methods=(p.MethodInfo(name="a", title="A", when="always"),)),
     p.DevicesResult(devices=(DEVICE,)),
@@ -68,6 +91,7 @@ def test_results_unpack_to_the_type_of_their_verb(request_, content):
         b'{"id": 1, "verb": "hello", "schema": 99}',
         b'{"verb": "hello"}',
         b'{"id": 1, "verb": "hello", "extra": 1}',
+        b'{"id": 1, "verb": "measures", "sources": [], "bundle": "b"}',
     ],
 )
 def test_other_lines_are_protocol_errors(line):
@@ -89,3 +113,10 @@ def test_a_result_of_another_verb_is_a_protocol_error():
     reply = p.Result(id=1, verb="predict", content={})
     with pytest.raises(p.ProtocolError):
         reply.unpack()
+
+
+@pytest.mark.parametrize("change", [{"slice": -1}, {"style": (float("nan"),)}])
+def test_a_slice_that_cannot_be_and_codes_that_are_no_numbers_are_refused(change):
+    sound = {"id": 1, "source": SOURCE, "slice": 0, "bundle": Path("b"), "out": Path("o")}
+    with pytest.raises(ValueError, match=next(iter(change))):
+        p.Decode(**(sound | change))
