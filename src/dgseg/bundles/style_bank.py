@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
 _Vector = Annotated[tuple[_Number, ...], Field(min_length=1, max_length=4096)]
 _Matrix = tuple[tuple[_Number, ...], ...]
+
+
+def _rising(quantiles: tuple[float, ...]) -> tuple[float, ...]:
+    if len(quantiles) == 1 or list(quantiles) != sorted(quantiles):
+        raise ValueError("quantiles must rise, from the nearest to the farthest")
+    return quantiles
+
+
+_Quantiles = Annotated[
+    tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...],
+    Field(max_length=1001),
+    AfterValidator(_rising),
+]
 
 
 class DomainStyle(BaseModel):
@@ -24,6 +37,10 @@ class DomainStyle(BaseModel):
         Square, of the same dimension.
     domain_mean, domain_covariance
         The same of the domain codes; empty where the model has none.
+    distance_quantiles : tuple of float
+        Evenly spaced quantiles of the distances of the domain's own slices from the two
+        distributions together, from the nearest to the farthest slice, as
+        `dgseg.factors.distance.own_distances` tells them; empty where not measured.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +50,7 @@ class DomainStyle(BaseModel):
     style_covariance: _Matrix
     domain_mean: Annotated[tuple[_Number, ...], Field(max_length=4096)]
     domain_covariance: _Matrix
+    distance_quantiles: _Quantiles = ()
 
     @model_validator(mode="after")
     def _covariances(self) -> Self:

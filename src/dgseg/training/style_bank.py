@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
+from dgseg.factors.distance import own_distances
 from dgseg.training.store import SliceStore
+
+_QUANTILES = 41
+"""Of the distances of a domain's slices: one every 2.5 %."""
 
 
 def has_styles(net: nn.Module) -> bool:
@@ -34,7 +39,8 @@ def measure_style_bank(net: nn.Module, store: SliceStore) -> StyleBank:
     Returns
     -------
     StyleBank
-        Covariances with denominator n, the number of slices.
+        Covariances with denominator n, the number of slices; and how far the slices of
+        each domain lie from its own distribution.
     """
     encode: Callable[[Tensor], Any] = net.encode  # type: ignore[assignment]
     was_training = net.training
@@ -50,21 +56,20 @@ def measure_style_bank(net: nn.Module, store: SliceStore) -> StyleBank:
 
 def _measure(encode: Callable[[Tensor], Any], store: SliceStore, domain: str) -> DomainStyle:
     codes = [encode(images) for images in store.slices(domain)]
-    style = _moments(
-        torch.cat([c.style_mean for c in codes]),
-        torch.cat([c.style_log_variance for c in codes]),
-    )
-    own = _moments(
-        torch.cat([c.domain_mean for c in codes]),
-        torch.cat([c.domain_log_variance for c in codes]),
-    )
-    return DomainStyle(
+    styles = torch.cat([c.style_mean for c in codes])
+    owns = torch.cat([c.domain_mean for c in codes])
+    style = _moments(styles, torch.cat([c.style_log_variance for c in codes]))
+    own = _moments(owns, torch.cat([c.domain_log_variance for c in codes]))
+    found = DomainStyle(
         n_slices=store.n_slices(domain),
         style_mean=style[0],
         style_covariance=style[1],
         domain_mean=own[0],
         domain_covariance=own[1],
     )
+    distances = own_distances(found, torch.cat([styles, owns], dim=1).cpu().numpy())
+    quantiles = np.quantile(distances, np.linspace(0, 1, _QUANTILES))
+    return found.model_copy(update={"distance_quantiles": tuple(quantiles.tolist())})
 
 
 def _moments(means: Tensor, log_variances: Tensor) -> tuple[Any, Any]:

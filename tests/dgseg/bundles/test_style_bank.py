@@ -43,6 +43,10 @@ def test_a_model_may_have_no_domain_code():
         ({"style_covariance": [[1.0, 0.5, 0], [0.5, 2.0, 0]]}, "2 x 2"),
         ({"style_covariance": [[1.0, 0.5], [0.4, 2.0]]}, "symmetric"),
         ({"domain_covariance": [[-1.0]]}, "negative variance"),
+        ({"distance_quantiles": [1.0]}, "must rise"),
+        ({"distance_quantiles": [1.0, 0.5]}, "must rise"),
+        ({"distance_quantiles": [-1.0, 0.5]}, "greater than or equal"),
+        ({"distance_quantiles": [0.0, float("inf")]}, "finite"),
         ({"surprise": 1}, "surprise"),
     ],
 )
@@ -57,6 +61,12 @@ def test_all_domains_have_the_same_dimensions():
         StyleBank(domains={"a": GOOD, "b": other})
     with pytest.raises(ValidationError, match="domains"):
         StyleBank(domains={})
+
+
+def test_an_older_bank_has_no_quantiles():
+    assert DomainStyle.model_validate(GOOD).distance_quantiles == ()
+    measured = DomainStyle.model_validate(GOOD | {"distance_quantiles": [0.1, 0.4, 0.4]})
+    assert measured.distance_quantiles == (0.1, 0.4, 0.4)
 
 
 def test_no_torch():

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from dgseg.factors.distance import own_distances
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.training.store import SliceStore
 from dgseg.training.style_bank import has_styles, measure_style_bank
@@ -53,6 +54,12 @@ def test_means_and_total_covariances(make_scan):
             mean, covariance = moments(joined[f"{kind}_mean"], joined[f"{kind}_log_variance"])
             assert np.allclose(getattr(style, f"{kind}_mean"), mean, rtol=1e-9)
             assert np.allclose(getattr(style, f"{kind}_covariance"), covariance, rtol=1e-9)
+        both = np.concatenate([joined["style_mean"], joined["domain_mean"]], axis=1)
+        distances = np.sort(own_distances(style, both))
+        quantiles = style.distance_quantiles
+        assert quantiles[0] == pytest.approx(distances[0])
+        assert quantiles[len(quantiles) // 2] == pytest.approx(np.median(distances))
+        assert quantiles[-1] == pytest.approx(distances[-1])
 
 
 def test_one_slice_has_its_own_spread_alone(make_scan):
