@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +44,10 @@ class SiteAdaptationDock(QWidget):
     napari_viewer : napari.viewer.Viewer
         The viewer that it is docked in.
     workspace : Path, optional
-        The site to open; by default that of the settings, else one among the
-        person's own data.
+        The site to open; by default the one that another dock has open, else that of
+        the settings, else one among the person's own data.
     household : Household, optional
-        The parts behind it, for tests.
+        The parts behind it, for tests; by default those of the viewer.
     """
 
     def __init__(
@@ -60,8 +59,9 @@ class SiteAdaptationDock(QWidget):
     ) -> None:
         super().__init__()
         self._viewer = napari_viewer
-        self.parts = household or Household(napari_viewer)
-        self._was_docked = False
+        self.parts = household or Household.of(napari_viewer)
+        self._give_back = self.parts.claim()
+        self._was_docked = self._is_shut = False
         self._wanted = 1
         self._room = QTimer(self)
         self._room.setSingleShot(True)
@@ -84,7 +84,12 @@ class SiteAdaptationDock(QWidget):
         self._build()
         self.shortcuts = Shortcuts(napari_viewer, [])
         self._connect()
-        self.site.open(Path(workspace) if workspace is not None else default_site())
+        if workspace is not None or parts.session.workspace is None:
+            self.site.open(Path(workspace) if workspace is not None else default_site())
+        else:
+            self.site.refresh()
+            self._bind_keys()
+            self._show_steps()
         self._open_first()
 
     def _build(self) -> None:
@@ -130,8 +135,8 @@ class SiteAdaptationDock(QWidget):
         parts.watcher.state_changed.connect(self._on_job)
         self.steps[3].toggled.connect(self._ask_choices)
         self._viewer.events.theme.connect(self._wear)
-        # Weak, because the application would keep the dock and the viewer alive.
-        self._at_quit = _closer(weakref.ref(self.parts))
+        # It is weak: the application would keep the dock and the viewer alive.
+        self._at_quit = partial(self._give_back, viewer_ends=True)
         QCoreApplication.instance().aboutToQuit.connect(self._at_quit)
         self.destroyed.connect(self._at_quit)
         self._wear()
@@ -157,13 +162,14 @@ class SiteAdaptationDock(QWidget):
         super().closeEvent(event)
 
     def shut(self) -> None:
-        """Save every stroke, end what is ours, let go of the viewer."""
-        if not self.parts.is_open:
+        """Save every stroke, end what no other dock needs, let go of the viewer."""
+        if self._is_shut:
             return
+        self._is_shut = True
         QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
         self.shortcuts.close()
         self._viewer.events.theme.disconnect(self._wear)
-        self.parts.close()
+        self._give_back()
 
     # --- steps --------------------------------------------------------------------
 
@@ -305,14 +311,3 @@ class SiteAdaptationDock(QWidget):
             step.header.wear(look)
         for panel in (self.scans, self.segment, self.correct, self.adapt):
             panel.wear(look)
-
-
-def _closer(reference: weakref.ref[Household]) -> Callable[..., None]:
-    """What closes a household without keeping it alive."""
-
-    def close(*_: object) -> None:
-        household = reference()
-        if household is not None:
-            household.close(viewer_ends=True)
-
-    return close

@@ -1,9 +1,15 @@
-"""All parts behind one dock, made together and closed together."""
+"""All parts behind the docks of one viewer, made together and closed together.
+
+A viewer has one household, however many of our docks are open: whichever opens first
+makes it, each claims it, and it closes with the last claim or with the viewer.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from psygnal import EmitLoopError
 
@@ -24,8 +30,12 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 
+_households: weakref.WeakSet[Household] = weakref.WeakSet()
+"""Those of all viewers; each lives as long as a dock holds it."""
+
+
 class Household:
-    """The presenters of a dock with the threads, processes and layers they need.
+    """The presenters of the docks with the threads, processes and layers they need.
 
     Parameters
     ----------
@@ -36,6 +46,8 @@ class Household:
     """
 
     def __init__(self, viewer: ViewerModel, *, worker: WorkerClient | None = None) -> None:
+        self.viewer = viewer
+        self._n_claims = 0
         self.runner = TaskRunner()
         self.worker = worker or WorkerClient()
         self.watcher = JobWatcher()
@@ -54,6 +66,29 @@ class Household:
         self.session.scan_opened.connect(self._on_opened)
         self.session.scan_closed.connect(self._on_closed)
         self.is_open = True
+        _households.add(self)
+
+    @classmethod
+    def of(cls, viewer: ViewerModel) -> Household:
+        """The household of a viewer: the one that is open, else a new one."""
+        wanted = _bare(viewer)
+        for household in _households:
+            if household.is_open and _bare(household.viewer) is wanted:
+                return household
+        return cls(viewer)
+
+    def claim(self) -> Callable[..., None]:
+        """Keep it open until what is returned is called, once or more often.
+
+        Returns
+        -------
+        callable
+            Takes ``viewer_ends`` as a keyword, as `close`, and ignores everything else,
+            so that it can be connected to any signal. It does not keep the household
+            alive.
+        """
+        self._n_claims += 1
+        return _Release(self)
 
     def close(self, *, viewer_ends: bool = False) -> None:
         """Save every stroke and end what is ours; a running job goes on.
@@ -77,6 +112,14 @@ class Household:
             with contextlib.suppress(RuntimeError, EmitLoopError):
                 part()
 
+    def _give_back(self, *, viewer_ends: bool) -> None:
+        """One claim less: every stroke is saved, and with the last one all ends."""
+        self._n_claims -= 1
+        if self._n_claims == 0:
+            self.close(viewer_ends=viewer_ends)
+        elif self.is_open:
+            self.stage.flush()
+
     def _on_job_state(self, state: str) -> None:
         if state == "running":
             # The job needs the memory of the device more than the next question does.
@@ -88,3 +131,22 @@ class Household:
 
     def _on_closed(self) -> None:
         self.letters.geometry = None
+
+
+class _Release:
+    """Gives a claim back, once."""
+
+    def __init__(self, household: Household) -> None:
+        self._household = weakref.ref(household)
+        self._given_back = False
+
+    def __call__(self, *_: object, viewer_ends: bool = False) -> None:
+        household = self._household()
+        if household is not None and not self._given_back:
+            self._given_back = True
+            household._give_back(viewer_ends=viewer_ends)
+
+
+def _bare(viewer: Any) -> Any:
+    """The viewer itself: napari hands each dock another wrapper around it."""
+    return getattr(viewer, "__wrapped__", viewer)
