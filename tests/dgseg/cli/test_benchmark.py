@@ -7,7 +7,7 @@ import pytest
 from dgseg.cli import console
 from dgseg.cli.main import main
 from dgseg.evaluation.benchmark import runner, tables
-from dgseg.evaluation.benchmark.cells import CellResult
+from dgseg.evaluation.benchmark.claims import CellResult
 
 COMMAND = ["benchmark", "synthetic-heart", "--methods", "deepall-none", "deepall/no-unlabelled"]
 

@@ -10,8 +10,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dgseg.adaptation.candidate import fine_tune
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.judging import LazySegmenter
@@ -37,11 +35,9 @@ from dgseg.evaluation.adaptation.plan import (
 from dgseg.evaluation.adaptation.verdicts import verdict
 from dgseg.evaluation.benchmark.claims import (
     SCORES_NAME,
-    SETTINGS_NAME,
     CellResult,
-    check_claim,
     folder_of,
-    tidy,
+    work_in_folder,
 )
 from dgseg.evaluation.benchmark.scores import score_subject_scan
 from dgseg.files import write_json
@@ -52,9 +48,6 @@ from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import BUNDLE_NAME
 
 FORMAT = 1
-
-PARTS = ("config", "preset")
-WHOLES = ("bundle_id", "halves", "corrected", "kept")
 
 _log = logging.getLogger(__name__)
 
@@ -206,23 +199,15 @@ def run_cell(
     data = data or training_set((plan.data,), root=plan.data_root)
     task = task_of(cell, plan, out, bundles, data)
     settings = settings_of(task)
-    folder = folder_of(out, cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            if not check_claim(folder, settings, PARTS, WHOLES):
-                write_json(folder / SETTINGS_NAME, settings)
-            if (folder / SCORES_NAME).exists():
-                return CellResult(cell, "kept")
-            watcher = _Listener(on_step, should_stop)
-            _work(task, plan, out, folder, data, watcher)
-            tidy(folder, {SCORES_NAME, SETTINGS_NAME})
-    except Timeout:
-        return CellResult(cell, "busy")
-    except AdaptationStopped:
-        return CellResult(cell, "stopped", time.monotonic() - began)
-    _log.info("Finished the cell %s.", cell.name)
-    return CellResult(cell, "finished", time.monotonic() - began)
+
+    def work(folder: Path) -> bool:
+        try:
+            _work(task, plan, out, folder, data, _Listener(on_step, should_stop))
+        except AdaptationStopped:
+            return False
+        return True
+
+    return work_in_folder(cell, out, settings, work, began=began)
 
 
 def _work(

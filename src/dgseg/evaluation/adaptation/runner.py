@@ -8,13 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from dgseg.errors import TrainingError
-from dgseg.evaluation.adaptation.cells import (
-    PARTS,
-    WHOLES,
-    run_cell,
-    settings_of,
-    task_of,
-)
+from dgseg.evaluation.adaptation.cells import run_cell, settings_of, task_of
 from dgseg.evaluation.adaptation.plan import AdaptationCell, AdaptationPlan
 from dgseg.evaluation.benchmark import runner
 from dgseg.evaluation.benchmark.claims import (
@@ -76,7 +70,7 @@ def run(
     train_bundles(plan, cells, bundles, workers=workers, threads=threads, say=say)
     for cell in cells:
         settings = settings_of(task_of(cell, plan, out, bundles, data))
-        check_claim(folder_of(out, cell), settings, PARTS, WHOLES)
+        check_claim(folder_of(out, cell), settings)
     work = partial(
         attempt,
         plan=plan,

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from dgseg.datasets.registry import DATASETS, Entry
 from dgseg.devices import find_device
 from dgseg.errors import TrainingError
 from dgseg.evaluation.benchmark.claims import (
-    FAILED_NAME,
     SCORES_NAME,
-    SETTINGS_NAME,
     CellResult,
-    check_claim,
-    folder_of,
-    tidy,
+    work_in_folder,
 )
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 from dgseg.evaluation.benchmark.scores import (
@@ -37,12 +30,8 @@ from dgseg.training.config import TrainConfig
 from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import BUNDLE_NAME, Provenance, TrainingSet, train, training_set
 
-__all__ = ["FAILED_NAME", "SCORES_NAME", "CellResult", "check_claim", "folder_of", "run_cell"]
-
 _FORMAT = 1
-_KEPT = {BUNDLE_NAME, SCORES_NAME, SETTINGS_NAME, "training.json"}
-
-_log = logging.getLogger(__name__)
+_KEPT = {BUNDLE_NAME, "training.json"}
 
 
 def split_of(cell: Cell, plan: BenchmarkPlan, out: Path, data: TrainingSet) -> Split:
@@ -184,23 +173,14 @@ def run_cell(
     data = data or training_set((plan.data,), root=plan.data_root)
     split = split_of(cell, plan, out, data)
     config, settings = settings_of(cell, plan, split, data.schema.n_classes)
-    folder = folder_of(out, cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            if not check_claim(folder, settings):
-                write_json(folder / SETTINGS_NAME, settings)
-            if (folder / SCORES_NAME).exists():
-                return CellResult(cell, "kept")
-            bundle = _train(config, data, split, folder, on_step, should_stop)
-            if bundle is None:
-                return CellResult(cell, "stopped", time.monotonic() - began)
+
+    def work(folder: Path) -> bool:
+        bundle = _train(config, data, split, folder, on_step, should_stop)
+        if bundle is not None:
             _score(cell, plan, config, data, split, folder)
-            tidy(folder, _KEPT)
-    except Timeout:
-        return CellResult(cell, "busy")
-    _log.info("Finished the cell %s.", cell.name)
-    return CellResult(cell, "finished", time.monotonic() - began)
+        return bundle is not None
+
+    return work_in_folder(cell, out, settings, work, began=began, kept=_KEPT)
 
 
 def _train(

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from filelock import FileLock, Timeout
+
 from dgseg.errors import TrainingError
+from dgseg.files import write_json
 
 SCORES_NAME = "scores.json"
 FAILED_NAME = "failed.json"
 SETTINGS_NAME = "cell.json"
+
+# Settings whose fields are named where they differ, and those that are named themselves.
+_PARTS = ("config", "preset", "network")
+_WHOLES = ("split", "bundle_id", "halves", "corrected", "kept")
+
+_log = logging.getLogger(__name__)
 
 
 class Named(Protocol):
@@ -53,12 +64,55 @@ def folder_of(out: Path, cell: Named) -> Path:
     return out / "cells" / cell.name
 
 
-def check_claim(
-    folder: Path,
+def work_in_folder(
+    cell: Named,
+    out: Path,
     settings: dict[str, Any],
-    parts: Sequence[str] = ("config", "preset", "network"),
-    wholes: Sequence[str] = ("split",),
-) -> bool:
+    work: Callable[[Path], bool],
+    *,
+    began: float,
+    kept: Collection[str] = (),
+) -> CellResult:
+    """Do the work of a cell in its folder; never twice, never two programs at a time.
+
+    Parameters
+    ----------
+    cell : Named
+    out : Path
+        Folder of the benchmark; the cell's own is made below it.
+    settings : dict
+        As JSON has them; all that the result depends on.
+    work : callable
+        Given the cell's folder, writes `SCORES_NAME` there last. False: asked to stop
+        before that, it left there what it goes on from.
+    began : float
+        The clock (`time.monotonic`) at which the seconds of the cell begin.
+    kept : collection of str
+        What stays in the folder beside the scores and the settings.
+
+    Raises
+    ------
+    TrainingError
+        If the folder was begun with other settings; and what `work` raises.
+    """
+    folder = folder_of(out, cell)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            if not check_claim(folder, settings):
+                write_json(folder / SETTINGS_NAME, settings)
+            if (folder / SCORES_NAME).exists():
+                return CellResult(cell, "kept")
+            if not work(folder):
+                return CellResult(cell, "stopped", time.monotonic() - began)
+            _tidy(folder, {SCORES_NAME, SETTINGS_NAME, *kept})
+    except Timeout:
+        return CellResult(cell, "busy")
+    _log.info("Finished the cell %s.", cell.name)
+    return CellResult(cell, "finished", time.monotonic() - began)
+
+
+def check_claim(folder: Path, settings: dict[str, Any]) -> bool:
     """Whether a cell's folder was begun; refuse one that was begun with other settings.
 
     Parameters
@@ -66,9 +120,6 @@ def check_claim(
     folder : Path
     settings : dict
         As JSON has them.
-    parts, wholes : sequence of str
-        Settings whose fields are named where they differ, and those that are named
-        themselves.
 
     Raises
     ------
@@ -84,7 +135,7 @@ def check_claim(
         found = {}
     found = found if isinstance(found, dict) else {}
     if _fingerprint(found) != _fingerprint(settings):
-        differing = ", ".join(_differences(found, settings, parts, wholes)) or "all of them"
+        differing = ", ".join(_differences(found, settings)) or "all of them"
         raise TrainingError(
             f"A cell was begun with other settings than now ({differing}).",
             remedy="Choose another folder, go back to those settings, or delete the cell's "
@@ -94,7 +145,7 @@ def check_claim(
     return True
 
 
-def tidy(folder: Path, kept: Collection[str]) -> None:
+def _tidy(folder: Path, kept: Collection[str]) -> None:
     """Delete what served the training alone, and notes of earlier failures."""
     for path in folder.iterdir():
         if path.name in kept or path.name == ".lock":
@@ -109,15 +160,13 @@ def _fingerprint(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _differences(
-    one: dict[str, Any], other: dict[str, Any], parts: Sequence[str], wholes: Sequence[str]
-) -> list[str]:
+def _differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Names of what is not the same in two settings, by their last part."""
     names = []
-    for part in parts:
+    for part in _PARTS:
         first, second = one.get(part) or {}, other.get(part) or {}
         names += [
             key for key in {**first, **second} if first.get(key, ...) != second.get(key, ...)
         ]
-    names += [whole for whole in wholes if one.get(whole) != other.get(whole)]
+    names += [whole for whole in _WHOLES if one.get(whole) != other.get(whole)]
     return list(dict.fromkeys(names))

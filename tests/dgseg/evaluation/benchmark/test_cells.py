@@ -11,7 +11,8 @@ from dgseg.bundles.bundle import read_info
 from dgseg.datasets import cardiac
 from dgseg.errors import DatasetError, MethodError, TrainingError
 from dgseg.evaluation.benchmark import cells as module
-from dgseg.evaluation.benchmark.cells import config_of, folder_of, run_cell
+from dgseg.evaluation.benchmark.cells import config_of, run_cell
+from dgseg.evaluation.benchmark.claims import folder_of
 from dgseg.evaluation.benchmark.plan import Row, row
 from dgseg.methods.mean_teacher import MeanTeacher
 from dgseg.training.train import training_set
@@ -160,15 +161,6 @@ def test_a_preset_that_was_changed_in_the_code_is_noticed(make_plan, tmp_path, m
     monkeypatch.setattr(module.registry, "resolve", changed)
     with pytest.raises(TrainingError, match="ema_decay"):
         run_cell(cell, plan, tmp_path)
-
-
-def test_two_programs_do_not_work_on_the_same_cell(make_plan, tmp_path):
-    plan = make_plan("deepall")
-    cell = only_cell(plan)
-    folder = folder_of(tmp_path, cell)
-    folder.mkdir(parents=True)
-    with module.FileLock(folder / ".lock"):
-        assert run_cell(cell, plan, tmp_path).status == "busy"
 
 
 def test_every_method_sees_as_many_images(make_plan, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 
 from dgseg.errors import MethodError, TrainingError
 from dgseg.evaluation.benchmark import runner
-from dgseg.evaluation.benchmark.cells import FAILED_NAME, folder_of
+from dgseg.evaluation.benchmark.claims import FAILED_NAME, folder_of
 from dgseg.evaluation.benchmark.runner import Progress, run
 
 LOSSES = {"loss": 0.5}
