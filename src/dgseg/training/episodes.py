@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,8 @@ class EpisodeSampler:
     domains : sequence of str, optional
         Which domains of the store; all if not given. A domain without annotated
         slices gives unlabelled crops only.
+    unlabelled : collection of str, optional
+        Which of them give unlabelled crops; all if not given.
 
     Attributes
     ----------
@@ -71,15 +73,18 @@ class EpisodeSampler:
         shape: EpisodeShape,
         seed: int,
         domains: Sequence[str] | None = None,
+        *,
+        unlabelled: Collection[str] | None = None,
     ) -> None:
         self._store = store
         self._shape = shape
         self._seed = seed
+        self._unlabelled = unlabelled
         wanted = store.domains if domains is None else tuple(domains)
         self.domains = tuple(
             name
             for name in wanted
-            if (shape.unlabelled_per_domain and store.n_slices(name))
+            if (self._n_unlabelled(name) and store.n_slices(name))
             or (shape.labelled_per_domain and store.n_slices(name, labelled=True))
         )
         if not self.domains:
@@ -110,11 +115,14 @@ class EpisodeSampler:
                 generator,
                 shape.foreground_share,
             )
-        if shape.unlabelled_per_domain:
-            unlabelled = store.sample(
-                domain, shape.unlabelled_per_domain, shape.patch_px, False, generator
-            )
+        n = self._n_unlabelled(domain)
+        if n:
+            unlabelled = store.sample(domain, n, shape.patch_px, False, generator)
         return DomainBatch(labelled, unlabelled)
+
+    def _n_unlabelled(self, domain: str) -> int:
+        wanted = self._unlabelled is None or domain in self._unlabelled
+        return self._shape.unlabelled_per_domain if wanted else 0
 
     def _turn(self, step: int) -> list[str]:
         """The domains of a step: all of them pass by before any comes again."""

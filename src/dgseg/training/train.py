@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 import dgseg
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into, write_bundle
@@ -77,6 +78,7 @@ def train(
     out: Path,
     *,
     validation: Sequence[Entry] | None = None,
+    unlabelled: Collection[str] | None = None,
     start_from: Path | None = None,
     provenance: Provenance | None = None,
     on_step: OnStep | None = None,
@@ -98,6 +100,9 @@ def train(
     validation : sequence of Entry, optional
         Labelled scans of people who are not in `data`; needed, and only used, where
         ``config.validate_every`` is not 0.
+    unlabelled : collection of str, optional
+        Domains that give unlabelled slices, where the configuration asks for some; all
+        if not given.
     start_from : Path, optional
         A bundle of the same network and structures whose weights are the first ones.
     provenance : Provenance, optional
@@ -128,7 +133,7 @@ def train(
     tell("Preparing the scans")
     selection = _selection(config, data, validation, fabric)
     store = _fill_store(config, data, fabric, out)
-    sampler = _sampler(config, store)
+    sampler = _sampler(config, store, unlabelled)
     start = _start(config, data, sampler.domains, start_from)
     checkpoint = out / CHECKPOINT_NAME
     steps = _steps(config, start, sampler, fabric, checkpoint, selection)
@@ -147,9 +152,7 @@ def train(
     write_json(out / "training.json", {"steps": result.steps, "seconds": result.seconds})
     if result.stopped:
         return None
-    net = method.deployable()
-    if selection is not None:
-        net.load_state_dict(selection.weights)
+    net = _chosen(method, selection)
     info = _describe(config, data, start, result, provenance or Provenance()).model_copy(
         update={"style_bank": measure_style_bank(net, store) if has_styles(net) else None}
     )
@@ -197,7 +200,9 @@ def _fill_store(
     )
 
 
-def _sampler(config: TrainConfig, store: SliceStore) -> EpisodeSampler:
+def _sampler(
+    config: TrainConfig, store: SliceStore, unlabelled: Collection[str] | None
+) -> EpisodeSampler:
     shape = EpisodeShape(
         config.batch_per_domain,
         config.unlabelled_per_domain,
@@ -205,7 +210,7 @@ def _sampler(config: TrainConfig, store: SliceStore) -> EpisodeSampler:
         config.domains_per_step,
         config.foreground_share,
     )
-    return EpisodeSampler(store, shape, config.seed)
+    return EpisodeSampler(store, shape, config.seed, unlabelled=unlabelled)
 
 
 def _selection(
@@ -231,6 +236,13 @@ def _selection(
         )
     scans = prepare_scans(validation, preprocessing_of(config), fabric.device)
     return Selection(scans, config.validate_every)
+
+
+def _chosen(method: Method, selection: Selection | None) -> nn.Module:
+    net = method.deployable()
+    if selection is not None:
+        net.load_state_dict(selection.weights)
+    return net
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,16 @@ def test_domains_can_be_chosen(store):
     assert sampler.domains == ("c",)
 
 
+def test_only_some_domains_may_give_unlabelled_slices(store):
+    sampler = EpisodeSampler(store, EpisodeShape(2, 3, 16), seed=0, unlabelled=["none"])
+    episode = sampler.episode(0, 9)
+    given = {name for name, batch in episode.domains.items() if batch.unlabelled is not None}
+    assert given == {"none"}
+    assert len(episode.labelled().images) == 6
+    without = EpisodeSampler(store, EpisodeShape(2, 3, 16), seed=0, unlabelled=["a"])
+    assert without.domains == ("a", "b", "c")  # nobody labelled anything of "none"
+
+
 def test_nothing_to_learn_from_is_said(store):
     with pytest.raises(LabelsError, match="no annotated slice"):
         EpisodeSampler(store, EpisodeShape(1, 0, 16), seed=0, domains=["none"])
