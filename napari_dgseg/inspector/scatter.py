@@ -1,0 +1,347 @@
+"""A scatter plot that can be pointed at, clicked and lassoed; pyqtgraph comes with the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import QEvent, QObject, QPointF, Qt, Signal
+from qtpy.QtGui import QColor, QMouseEvent, QWheelEvent
+from qtpy.QtWidgets import QWidget
+
+from napari_dgseg.inspector.lasso import Lasso
+from napari_dgseg.inspector.points import Colours, Outline
+from napari_dgseg.look import Look, blend
+from napari_dgseg.widgets import column
+
+_REACH = 9.0
+"""Pixels from a point within which the mouse points at it."""
+
+_STILL = 4
+"""Pixels that the mouse may move between press and release of a click."""
+
+_SIZE, _SMALL_SIZE = 9, 7
+_MANY = 300
+"""So many points are drawn smaller."""
+
+_LEAST_HEIGHT = 250
+
+
+class ScatterPlot(QWidget):
+    """Points among outlines; all indices are those of the points that were given."""
+
+    pointed = Signal(int)
+    """The mouse is over a point; -1 where it is over none any more."""
+    clicked = Signal(int)
+    lassoed = Signal(list)
+    """Indices of the points that the line goes round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot: Any = None
+        self.is_lassoing = False
+        self._look: Look | None = None
+        self._xy = np.zeros((0, 2))
+        self._after: np.ndarray | None = None
+        self._colours = Colours([], [], [])
+        self._outlines: list[Outline] = []
+        self._chosen: np.ndarray | None = None
+        self._emphasised = ""
+        self._current: int | None = None
+        self._items: dict[str, Any] = {}
+        self._drawn_outlines: list[Any] = []
+        self._lasso = Lasso()
+        self._pressed: QPointF | None = None
+        self._pointed = -1
+        self.setMinimumHeight(_LEAST_HEIGHT)
+        column(self)
+
+    # --- what is shown ------------------------------------------------------------
+
+    def show_points(
+        self, xy: np.ndarray, outlines: list[Outline], after: np.ndarray | None
+    ) -> None:
+        """Show points (N, 2), with where they went (N, 2), among outlines; fit all of it."""
+        if self.plot is None:
+            self._make_plot()
+        self._xy, self._after, self._outlines = xy, after, outlines
+        self._chosen, self._current = None, None
+        self._colours = Colours([""] * len(xy), ["o"] * len(xy), [])
+        self._point_at(-1)
+        self._draw_outlines()
+        self._draw_points()
+        self.fit()
+
+    def colour(self, colours: Colours) -> None:
+        """Colour the points."""
+        self._colours = colours
+        self._draw_points()
+
+    def choose(self, chosen: np.ndarray | None) -> None:
+        """Dim all points but those (N,) of bool; None dims nothing."""
+        self._chosen = chosen
+        self._draw_points()
+
+    def emphasise(self, name: str) -> None:
+        """Draw the outline of one domain stronger."""
+        if name != self._emphasised:
+            self._emphasised = name
+            self._draw_outlines()
+
+    def mark(self, at: int | None) -> None:
+        """Ring the point of the current slice."""
+        self._current = at
+        self._draw_current()
+
+    def fit(self) -> None:
+        """Show everything."""
+        if self.plot is None:
+            return
+        parts = [self._xy, *(each.xy for each in self._outlines)]
+        if self._after is not None:
+            parts.append(self._after)
+        all_of_it = np.concatenate(parts)
+        all_of_it = all_of_it[np.isfinite(all_of_it).all(axis=1)]
+        if len(all_of_it):
+            low, high = all_of_it.min(axis=0), all_of_it.max(axis=0)
+            middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-6)
+            x, y = (middle[i] + np.array([-1.08, 1.08]) * half[i] for i in (0, 1))
+            self.plot.getViewBox().setRange(xRange=tuple(x), yRange=tuple(y), padding=0)
+
+    def wear(self, look: Look) -> None:
+        """Take the colours of a theme."""
+        self._look = look
+        if self.plot is not None:
+            self._paint_ground()
+            self._draw_outlines()
+            self._draw_points()
+
+    # --- places -------------------------------------------------------------------
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where the points are drawn, in pixels of the plot's viewport, shape (N, 2)."""
+        box = self.plot.getViewBox()
+        shown = self._xy if self._after is None else self._after
+        (left, right), (bottom, top) = box.viewRange()
+        frame = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
+        x = frame.left() + (shown[:, 0] - left) / (right - left) * frame.width()
+        y = frame.bottom() - (shown[:, 1] - bottom) / (top - bottom) * frame.height()
+        return np.stack([x, y], axis=1)
+
+    def _nearest(self, at: QPointF) -> int:
+        if not len(self._xy):
+            return -1
+        apart = np.hypot(*(self.places - (at.x(), at.y())).T)
+        apart = np.where(np.isfinite(apart), apart, np.inf)
+        nearest = int(apart.argmin())
+        return nearest if apart[nearest] <= _REACH else -1
+
+    # --- the mouse ----------------------------------------------------------------
+
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        """See the mouse before the plot does."""
+        kind = event.type()
+        if kind == QEvent.Type.Leave:
+            self._point_at(-1)
+        elif kind == QEvent.Type.Wheel:
+            return self._ignores(event)
+        elif isinstance(event, QMouseEvent):
+            handlers = {
+                QEvent.Type.MouseButtonPress: self._press,
+                QEvent.Type.MouseMove: self._move,
+                QEvent.Type.MouseButtonRelease: self._release,
+                QEvent.Type.MouseButtonDblClick: self._double_click,
+            }
+            if kind in handlers:
+                return handlers[kind](event)
+        return False
+
+    def _ignores(self, event: QWheelEvent) -> bool:
+        """Let the wheel scroll the dock, unless Ctrl is held or the plot was clicked."""
+        held = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        if held or self.plot.hasFocus():
+            return False
+        event.ignore()
+        return True
+
+    def _press(self, event: QMouseEvent) -> bool:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return False
+        self._pressed = event.position()
+        if self.is_lassoing:
+            self._lasso.begin(event.position().x(), event.position().y())
+        return self.is_lassoing
+
+    def _move(self, event: QMouseEvent) -> bool:
+        if not event.buttons():
+            self._point_at(self._nearest(event.position()))
+            return False
+        self._point_at(-1)
+        if self.is_lassoing and self._pressed is not None:
+            self._lasso.extend(event.position().x(), event.position().y())
+            self._draw_lasso()
+            return True
+        return False
+
+    def _release(self, event: QMouseEvent) -> bool:
+        pressed, self._pressed = self._pressed, None
+        if event.button() != Qt.MouseButton.LeftButton or pressed is None:
+            return False
+        moved = (event.position() - pressed).manhattanLength()
+        if moved <= _STILL:
+            at = self._nearest(event.position())
+            if at >= 0:
+                self.clicked.emit(at)
+        elif self.is_lassoing:
+            self._close_lasso()
+        return self.is_lassoing
+
+    def _double_click(self, _event: QMouseEvent) -> bool:
+        self.fit()
+        return True
+
+    def _close_lasso(self) -> None:
+        if self._lasso.is_drawn:
+            inside = np.isfinite(self._xy).all(axis=1)
+            inside[inside] = self._lasso.inside(self.places[inside])
+            self.lassoed.emit(np.flatnonzero(inside).tolist())
+        self._items["lasso"].setData([], [])
+
+    def _point_at(self, at: int) -> None:
+        if at != self._pointed:
+            self._pointed = at
+            self.pointed.emit(at)
+
+    # --- drawing ------------------------------------------------------------------
+
+    def _make_plot(self) -> None:
+        import pyqtgraph
+
+        self.plot = pyqtgraph.PlotWidget()
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setAspectLocked(True)
+        self.plot.hideAxis("left")
+        self.plot.hideAxis("bottom")
+        self.plot.setAccessibleName("Appearance map")
+        self.plot.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        item = self.plot.getPlotItem()
+        item.showGrid(x=False, y=False)
+        self._items = {
+            "arrows": item.plot([], [], connect="pairs"),
+            "before": pyqtgraph.ScatterPlotItem(pxMode=True),
+            "points": pyqtgraph.ScatterPlotItem(pxMode=True),
+            "current": pyqtgraph.ScatterPlotItem(pxMode=True),
+            "lasso": item.plot([], []),
+        }
+        for name in ("before", "points", "current"):
+            item.addItem(self._items[name])
+        for height, name in enumerate(self._items, start=10):
+            self._items[name].setZValue(height)
+        self.plot.viewport().installEventFilter(self)
+        self.plot.viewport().setMouseTracking(True)
+        self.layout().addWidget(self.plot)
+        self._paint_ground()
+
+    def _paint_ground(self) -> None:
+        if self._look is None:
+            return
+        import pyqtgraph
+
+        self.plot.setBackground(self._look.raised)
+        line = pyqtgraph.mkPen(self._look.tone("accent"), width=1.5, style=Qt.PenStyle.DashLine)
+        self._items["lasso"].setPen(line)
+        self._items["arrows"].setPen(pyqtgraph.mkPen(self._look.tone("muted"), width=1))
+
+    def _draw_outlines(self) -> None:
+        import pyqtgraph
+
+        if self._look is None or self.plot is None:
+            return
+        for item in self._drawn_outlines:
+            self.plot.removeItem(item)
+        self._drawn_outlines = []
+        faint, muted = blend(self._look.raised, self._look.text, 0.45), self._look.tone("muted")
+        for at, outline in enumerate(self._outlines):
+            strong = outline.name == self._emphasised
+            colour = self._look.text if strong else faint
+            pen = pyqtgraph.mkPen(colour, width=2 if strong else 1)
+            self._drawn_outlines += [
+                self.plot.plot(*outline.xy.T, pen=pen, antialias=True),
+                self._name_of(outline, at, colour if strong else muted),
+            ]
+
+    def _name_of(self, outline: Outline, number: int, colour: QColor) -> Any:
+        """A domain's name on its outline; each at another side, for outlines may coincide."""
+        import pyqtgraph
+
+        angle = np.pi * (0.5 + 2 * number / max(len(self._outlines), 1))
+        away = np.array([np.cos(angle), np.sin(angle)])
+        place = outline.xy[int(((outline.xy - outline.middle) @ away).argmax())]
+        inwards = ((1 + away[0]) / 2, (1 - away[1]) / 2)
+        text = pyqtgraph.TextItem(outline.name, color=colour, anchor=inwards)
+        text.fill = pyqtgraph.mkBrush(self._look.raised if self._look else None)
+        font = text.textItem.font()
+        font.setPointSizeF(7.5)
+        text.setFont(font)
+        text.setPos(*place)
+        self.plot.addItem(text, ignoreBounds=True)
+        return text
+
+    def _draw_points(self) -> None:
+        if self._look is None or self.plot is None:
+            return
+        import pyqtgraph
+
+        known = np.flatnonzero(np.isfinite(self._xy).all(axis=1))
+        faint = blend(self._look.raised, self._look.text, 0.30)
+        edge = pyqtgraph.mkPen(self._look.raised, width=1)
+        brushes, pens = [], []
+        for at in known:
+            colour = self._colours.colours[at]
+            is_dim = self._chosen is not None and not self._chosen[at]
+            shade = faint if is_dim or not colour else QColor(colour)
+            hollow = self._after is not None
+            pens.append(pyqtgraph.mkPen(shade, width=1.2) if hollow or not colour else edge)
+            brushes.append(pyqtgraph.mkBrush(None if not colour else shade))
+        symbols = [self._colours.symbols[at] for at in known]
+        common = {"symbol": symbols, "size": _SIZE if len(known) < _MANY else _SMALL_SIZE}
+        here, there = self._xy[known], None if self._after is None else self._after[known]
+        points, before = self._items["points"], self._items["before"]
+        if there is None:
+            before.clear()
+            points.setData(pos=here, brush=brushes, pen=pens, **common)
+            self._items["arrows"].setData([], [])
+        else:
+            before.setData(pos=here, brush=pyqtgraph.mkBrush(None), pen=pens, **common)
+            points.setData(pos=there, brush=brushes, pen=edge, **common)
+            ends = np.stack([here, there], axis=1).reshape(-1, 2)
+            self._items["arrows"].setData(ends[:, 0], ends[:, 1])
+        self._draw_current()
+
+    def _draw_current(self) -> None:
+        if self._look is None or self.plot is None:
+            return
+        import pyqtgraph
+
+        item = self._items["current"]
+        shown = self._xy if self._after is None else self._after
+        if self._current is None or not np.isfinite(shown[self._current]).all():
+            item.clear()
+            return
+        ring = [
+            pyqtgraph.mkPen(self._look.raised, width=5),
+            pyqtgraph.mkPen(self._look.text, width=2),
+        ]
+        place = shown[[self._current, self._current]]
+        item.setData(pos=place, size=17, symbol="o", pen=ring, brush=pyqtgraph.mkBrush(None))
+
+    def _draw_lasso(self) -> None:
+        box = self.plot.getViewBox()
+        corners = [
+            box.mapSceneToView(self.plot.mapToScene(round(x), round(y)))
+            for x, y in self._lasso.corners
+        ]
+        corners.append(corners[0])
+        self._items["lasso"].setData([c.x() for c in corners], [c.y() for c in corners])
