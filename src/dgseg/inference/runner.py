@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -69,18 +70,42 @@ class SliceRunner:
         Tensor, shape (N, C, H, W), float32
             On `device`.
         """
+
+        def forward(images: Tensor) -> Tensor:
+            # Plane by plane, for what follows reduces over the classes.
+            logits: Tensor = self.net(images).float().contiguous()
+            return logits.softmax(dim=1)
+
+        return self.maps(forward, images)
+
+    def maps(self, forward: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        """What a part of the network makes of a few slices, pixel by pixel.
+
+        Parameters
+        ----------
+        forward : callable
+            From images (n, 1, h, w) to maps (n, K, h, w), with weights of `net`. It is
+            given windows of slices that are too large, and the windows are blended.
+        images : Tensor, shape (N, 1, H, W), float32
+            On any device.
+
+        Returns
+        -------
+        Tensor, shape (N, K, H, W)
+            On `device`.
+        """
         images = images.to(self.device)
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
         ):
             if max(images.shape[-2:]) <= LARGEST_SIDE:
-                return self._forward(images)
+                return forward(self._laid_out(images))
             whole = sliding_window_inference(
                 images,
                 (_WINDOW, _WINDOW),
                 self.batch_size(_WINDOW**2),
-                self._forward,
+                lambda windows: forward(self._laid_out(windows)),
                 overlap=_OVERLAP,
                 mode="gaussian",
             )
@@ -117,12 +142,10 @@ class SliceRunner:
                 remedy="Close other programs, or use a model with larger pixels.",
             ) from error
 
-    def _forward(self, images: Tensor) -> Tensor:
+    def _laid_out(self, images: Tensor) -> Tensor:
         if self._channels_last:
-            images = images.contiguous(memory_format=torch.channels_last)
-        # Plane by plane, for what follows reduces over the classes.
-        logits = self.net(images).float().contiguous()
-        return logits.softmax(dim=1)
+            return images.contiguous(memory_format=torch.channels_last)
+        return images
 
     def _use_layout(self) -> None:
         # Forward convolutions are several times faster with channels last on CPUs

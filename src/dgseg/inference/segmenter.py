@@ -86,6 +86,19 @@ class Segmenter:
         self.info, net = load_network(folder)
         self._runner: SliceRunner | None = SliceRunner(net.to(find_device(device)), precision)
 
+    @property
+    def runner(self) -> SliceRunner:
+        """The network, with its device and its batches.
+
+        Raises
+        ------
+        RuntimeError
+            After `release`.
+        """
+        if self._runner is None:
+            raise RuntimeError("this segmenter was released")
+        return self._runner
+
     def segment(
         self,
         scan: Scan,
@@ -114,9 +127,7 @@ class Segmenter:
         RuntimeError
             After `release`.
         """
-        if self._runner is None:
-            raise RuntimeError("this segmenter was released")
-        return _segment(self._runner, self.info, scan, progress, should_stop)
+        return _segment(self.runner, self.info, scan, progress, should_stop)
 
     def release(self) -> None:
         """Let go of the network and its memory on the device; there is no way back."""
@@ -200,24 +211,57 @@ def _propose_all(
     labels = np.empty(images.shape, np.uint8)
     uncertainty = np.empty(images.shape, np.uint8)
     look: list[np.ndarray] = []
+
+    def propose(part: slice) -> None:
+        recorder.forget()
+        labels[part], uncertainty[part] = _propose(runner, images[part], grid)
+        look.append(recorder.take(images[part]))
+
+    pixels = max(grid[0] * grid[1], images[0].size)
+    in_batches(runner, len(images), pixels, propose, progress, should_stop)
+    return labels, uncertainty, np.concatenate(look)
+
+
+def in_batches(
+    runner: SliceRunner,
+    n_slices: int,
+    pixels: int,
+    compute: Callable[[slice], None],
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> None:
+    """Compute something of all slices, as many at once as the memory takes.
+
+    Parameters
+    ----------
+    runner : SliceRunner
+        It gives way when memory runs out.
+    n_slices, pixels : int
+        How many slices, and how large each of them is.
+    compute : callable
+        Called with one range of slices after the other; again, with a shorter one, if
+        it ran out of memory.
+    progress, should_stop
+        As in `Segmenter.segment`.
+
+    Raises
+    ------
+    DeviceError, SegmentationStopped
+        As `Segmenter.segment`.
+    """
     done = 0
-    while done < len(images):
+    while done < n_slices:
         if should_stop is not None and should_stop():
             raise SegmentationStopped
-        pixels = max(grid[0] * grid[1], images[0].size)
-        batch = min(runner.batch_size(pixels), len(images) - done)
-        part = slice(done, done + batch)
-        recorder.forget()
+        batch = min(runner.batch_size(pixels), n_slices - done)
         try:
-            labels[part], uncertainty[part] = _propose(runner, images[part], grid)
+            compute(slice(done, done + batch))
         except (RuntimeError, MemoryError) as error:
             runner.give_way(error, batch)
             continue
-        look.append(recorder.take(images[part]))
         done += batch
         if progress is not None:
-            progress(done / len(images))
-    return labels, uncertainty, np.concatenate(look)
+            progress(done / n_slices)
 
 
 def _propose(
