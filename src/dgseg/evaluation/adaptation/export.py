@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,38 +9,26 @@ from typing import Any
 
 from dgseg.evaluation.adaptation.results import AdaptationGroup, AdaptedScores, Line
 from dgseg.evaluation.adaptation.summaries import BUNDLE_LINE, gain, gate_counts
-from dgseg.evaluation.benchmark.export import person_hash
+from dgseg.evaluation.benchmark.export import write_lines
 from dgseg.evaluation.benchmark.results import MEASURES
 from dgseg.evaluation.benchmark.summaries import average, summarise
-from dgseg.files import atomic_write, write_json
+from dgseg.files import write_json
 
 _FORMAT = 1
 
 
 def write_csv(path: Path, cells: Sequence[AdaptedScores]) -> None:
-    """All scores as they were measured: a line for each scan and structure.
-
-    People go by a hash of their target and subject, the same in all cells.
-    """
+    """All scores as they were measured; see `dgseg.evaluation.benchmark.export.write_lines`."""
     head = ["data", "target", "base", "label", "k", "n_corrected", "seed", "gate", "seconds"]
-    head += ["person", "scan_id", "n_slices", "structure", *MEASURES]
-    head += ["dice_2d_pooled", "distance_unit"]
-    with atomic_write(path, "w") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(head)
-        for each in cells:
-            cell = each.cell
-            first: list[str | int | float] = [cell.data, cell.target, cell.base, cell.label]
-            first += ["all" if cell.k is None else cell.k, each.n_corrected, cell.seed]
-            first += [each.gate["colour"] if each.gate else "", each.seconds]
-            last = "mm" if each.spacing_known else "px"
-            for scan in each.scans:
-                person = person_hash(cell.data, cell.target, scan["subject"])
-                place = [person, scan["scan_id"], scan["n_slices"]]
-                for name in each.schema:
-                    scores = [scan[measure][name] for measure in MEASURES]
-                    pooled = scan["dice_2d"]["pooled"]
-                    lines.writerow([*first, *place, name, *scores, pooled, last])
+
+    def first(each: AdaptedScores) -> list[Any]:
+        cell = each.cell
+        k = "all" if cell.k is None else cell.k
+        colour = each.gate["colour"] if each.gate else ""
+        place = [cell.data, cell.target, cell.base, cell.label]
+        return [*place, k, each.n_corrected, cell.seed, colour, each.seconds]
+
+    write_lines(path, cells, head, first)
 
 
 def write_summaries(path: Path, groups: Sequence[AdaptationGroup]) -> None:
@@ -50,12 +37,12 @@ def write_summaries(path: Path, groups: Sequence[AdaptationGroup]) -> None:
 
 
 def _as_json(group: AdaptationGroup) -> dict[str, Any]:
-    adapted = [line for line in group.lines if line != BUNDLE_LINE]
+    adapted = [line for line in group.rows if line != BUNDLE_LINE]
     return {
         "data": group.data,
         "base": group.base,
         "targets": group.targets,
-        "lines": [_line_as_json(group, line) for line in group.lines],
+        "lines": [_line_as_json(group, line) for line in group.rows],
         "gate": asdict(gate_counts(group, adapted)),
         "missing": [
             {"label": line.label, "k": line.k, "target": target, "seed": seed}

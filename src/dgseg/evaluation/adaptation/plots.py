@@ -75,7 +75,7 @@ def _summary(group: AdaptationGroup, line: Line, target: str) -> Summary | None:
 
 
 def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
-    ks = sorted({line.k for line in group.lines if line.k is not None})
+    ks = sorted({line.k for line in group.rows if line.k is not None})
     for line, style in ((BUNDLE_LINE, "--"), (CEILING_LINE, ":")):
         level = _summary(group, line, target)
         if level is not None:
@@ -83,7 +83,7 @@ def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
                 100 * level.mean, color="black", linestyle=style, linewidth=1, label=line.label
             )
     labels = dict.fromkeys(
-        line.label for line in group.lines if line not in (BUNDLE_LINE, CEILING_LINE)
+        line.label for line in group.rows if line not in (BUNDLE_LINE, CEILING_LINE)
     )
     for number, label in enumerate(labels):
         found = [(k, _summary(group, Line(label, k), target)) for k in ks]

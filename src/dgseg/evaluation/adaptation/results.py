@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dgseg.errors import TrainingError
 from dgseg.evaluation.adaptation.cells import FORMAT
 from dgseg.evaluation.adaptation.plan import CEILING, FLOOR, AdaptationCell
+from dgseg.evaluation.benchmark.filing import Filed, places, read_finished
 
 # The order of a table: the simple choices first.
 _ORDER = (FLOOR, "tent", "finetune", "mean-teacher", "meta-disentangle", CEILING)
@@ -74,73 +72,52 @@ class AdaptedScores:
     seconds: float
 
     @property
+    def data(self) -> str:
+        """Of the cell."""
+        return self.cell.data
+
+    @property
+    def target(self) -> str:
+        """Of the cell."""
+        return self.cell.target
+
+    @property
     def seed(self) -> int:
         """Of the cell."""
         return self.cell.seed
 
     @property
-    def line(self) -> Line:
+    def row(self) -> Line:
         """Where it stands in the tables."""
-        return Line(self.cell.label, self.cell.k)
+        return line_of(self.cell)
 
 
 @dataclass(frozen=True, eq=False)
-class AdaptationGroup:
+class AdaptationGroup(Filed[Line, AdaptedScores]):
     """All cells of one data set and one kind of bundle.
 
     Attributes
     ----------
-    data, base : str
-    targets : tuple of str
-    lines : tuple of Line
-    cells : mapping of (Line, str) to tuple of AdaptedScores
-        By line and target: one cell for each seed, those that are finished.
-    missing : tuple of (Line, str, int)
-        Line, target and seed that are not finished.
+    base : str
+        The kind of bundle.
     """
 
-    data: str
     base: str
-    targets: tuple[str, ...]
-    lines: tuple[Line, ...]
-    cells: Mapping[tuple[Line, str], tuple[AdaptedScores, ...]]
-    missing: tuple[tuple[Line, str, int], ...]
-
-    def of(self, row: Line, target: str) -> tuple[AdaptedScores, ...]:
-        """The finished cells of a line at a target, one for each seed."""
-        return self.cells.get((row, target), ())
-
-    def by_target(self, line: Line) -> list[tuple[AdaptedScores, ...]]:
-        """The finished cells of a line at each target."""
-        return [self.of(line, target) for target in self.targets]
 
     @property
     def all_cells(self) -> list[AdaptedScores]:
         """All finished cells, line by line."""
-        return [cell for line in self.lines for found in self.by_target(line) for cell in found]
+        return [cell for line in self.rows for found in self.by_target(line) for cell in found]
+
+
+def line_of(cell: AdaptationCell) -> Line:
+    """The line of the tables that a cell stands in."""
+    return Line(cell.label, cell.k)
 
 
 def read_cells(out: Path) -> tuple[AdaptedScores, ...]:
-    """All finished cells of a benchmark of adaptation.
-
-    Parameters
-    ----------
-    out : Path
-        Holds ``cells/*/scores.json``.
-
-    Raises
-    ------
-    TrainingError
-        If there is none, or one cannot be read.
-    """
-    cells = tuple(_read(path) for path in sorted(out.glob("cells/*/scores.json")))
-    if not cells:
-        raise TrainingError(
-            "No cell of the benchmark is finished here.",
-            remedy="Run the benchmark, or name the folder that it writes to.",
-            path=out,
-        )
-    return cells
+    """All finished cells of a benchmark of adaptation; see `read_finished`."""
+    return read_finished(out, _taken, FORMAT, "runs that cell anew")
 
 
 def group_cells(
@@ -169,23 +146,16 @@ def _group(
     there = [each for each in cells if (each.cell.data, each.cell.base) == (data, base)]
     plan = [cell for cell in planned if (cell.data, cell.base) == (data, base)]
     known = [*(each.cell for each in there), *plan]
-    lines = sorted({Line(cell.label, cell.k) for cell in known}, key=_place)
-    targets = sorted({cell.target for cell in known})
-    expected = {(Line(cell.label, cell.k), cell.target, cell.seed) for cell in plan}
-    if not expected:
-        seeds = {cell.seed for cell in known}
-        expected = set(itertools.product(lines, targets, seeds))
-    filed: dict[tuple[Line, str], list[AdaptedScores]] = {}
-    for each in sorted(there, key=lambda each: each.seed):
-        filed.setdefault((each.line, each.cell.target), []).append(each)
-    left = expected - {(each.line, each.cell.target, each.seed) for each in there}
     return AdaptationGroup(
-        data,
-        base,
-        tuple(targets),
-        tuple(lines),
-        {key: tuple(found) for key, found in filed.items()},
-        tuple(sorted(left, key=lambda each: (_place(each[0]), *each[1:]))),
+        data=data,
+        base=base,
+        **places(
+            there,
+            [(line_of(cell), cell.target, cell.seed) for cell in plan],
+            set(map(line_of, known)),
+            {cell.target for cell in known},
+            _place,
+        ),
     )
 
 
@@ -195,27 +165,15 @@ def _place(line: Line) -> tuple[int, str, int]:
     return max(known, default=len(_ORDER) - 2), line.label, line.k or 0
 
 
-def _read(path: Path) -> AdaptedScores:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']}")
-        if not content["subjects"]:
-            raise ValueError("no scan was scored")
-        return AdaptedScores(
-            cell=AdaptationCell(**content["cell"]),
-            schema=tuple(content["schema"]),
-            spacing_known=bool(content["spacing_known"]),
-            divided_by=str(content["divided_by"]),
-            n_corrected=sum(map(len, content["corrected"].values())),
-            scans=tuple(content["subjects"]),
-            gate=content["gate"],
-            steps=int(content["steps"]),
-            seconds=float(content["seconds"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(
-            f"The scores of a cell of the benchmark cannot be read: {error!r}.",
-            remedy="Delete them and run the benchmark again; it runs that cell anew.",
-            path=path,
-        ) from error
+def _taken(content: dict[str, Any]) -> AdaptedScores:
+    return AdaptedScores(
+        cell=AdaptationCell(**content["cell"]),
+        schema=tuple(content["schema"]),
+        spacing_known=bool(content["spacing_known"]),
+        divided_by=str(content["divided_by"]),
+        n_corrected=sum(map(len, content["corrected"].values())),
+        scans=tuple(content["subjects"]),
+        gate=content["gate"],
+        steps=int(content["steps"]),
+        seconds=float(content["seconds"]),
+    )

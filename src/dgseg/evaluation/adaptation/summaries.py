@@ -86,7 +86,7 @@ def gain(group: AdaptationGroup, line: Line) -> Gain:
     """
     by_target = _by_target(group, line, BUNDLE_LINE)
     reference = Line(REFERENCE, line.k)
-    compared = line.label != REFERENCE and reference in group.lines
+    compared = line.label != REFERENCE and reference in group.rows
     against = _by_target(group, line, reference) if compared else {}
     gated = _gated(group, line)
     has_verdicts = any(cell.gate for found in group.by_target(line) for cell in found)

@@ -116,11 +116,11 @@ def _scores(group: AdaptationGroup) -> list[str]:
     columns = [
         [summarise(group.of(line, target), "dice") for target in group.targets]
         + [average(group.by_target(line), "dice")]
-        for line in group.lines
+        for line in group.rows
     ]
     lines = [
         [line.text, *map(_summary, found)]
-        for line, found in zip(group.lines, columns, strict=True)
+        for line, found in zip(group.rows, columns, strict=True)
     ]
     divided = sorted(
         {each.cell.target for each in group.all_cells if each.divided_by == "slices"}
@@ -133,7 +133,7 @@ def _scores(group: AdaptationGroup) -> list[str]:
 def _gains(group: AdaptationGroup) -> list[str]:
     lines = []
     notes = _GAIN_NOTE
-    for line in group.lines:
+    for line in group.rows:
         if line == BUNDLE_LINE:
             continue
         found = gain(group, line)
@@ -158,7 +158,7 @@ def _gains(group: AdaptationGroup) -> list[str]:
 
 def _gate(group: AdaptationGroup) -> list[str]:
     labels: dict[str, list[Line]] = {}
-    for line in group.lines:
+    for line in group.rows:
         if line not in (BUNDLE_LINE, CEILING_LINE):
             labels.setdefault(line.label, []).append(line)
     counted = {label: gate_counts(group, lines) for label, lines in labels.items()}
@@ -184,7 +184,7 @@ def _gate_row(label: str, found: GateCounts) -> list[str]:
 
 def _costs(group: AdaptationGroup) -> list[str]:
     lines = []
-    for line in group.lines:
+    for line in group.rows:
         cells = [cell for found in group.by_target(line) for cell in found]
         if line == BUNDLE_LINE or not cells:
             continue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from dgseg.evaluation.benchmark.results import MEASURES, CellScores, Group, TableRow
 from dgseg.evaluation.benchmark.summaries import (
@@ -21,30 +21,82 @@ from dgseg.files import atomic_write, write_json
 
 _FORMAT = 1
 
+_MeasuredT = TypeVar("_MeasuredT", bound="Measured")
+
+
+class Measured(Protocol):
+    """A finished cell of any benchmark, as far as its scans go."""
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        ...
+
+    @property
+    def target(self) -> str:
+        """The domain that was scored."""
+        ...
+
+    @property
+    def schema(self) -> tuple[str, ...]:
+        """Short names of the structures."""
+        ...
+
+    @property
+    def spacing_known(self) -> bool:
+        """Whether distances are millimetres; else pixels."""
+        ...
+
+    @property
+    def scans(self) -> tuple[Mapping[str, Any], ...]:
+        """As in `CellScores`."""
+        ...
+
 
 def write_csv(path: Path, cells: Sequence[CellScores]) -> None:
-    """All scores as they were measured: a line for each scan and structure.
+    """All scores as they were measured; see `write_lines`."""
+    head = ["data", "target", "fraction", "method", "variant", "label", "seed"]
+
+    def first(cell: CellScores) -> list[Any]:
+        row = cell.row
+        place = [cell.data, cell.target, cell.fraction]
+        return [*place, row.method, row.variant, row.label, cell.seed]
+
+    write_lines(path, cells, head, first)
+
+
+def write_lines(
+    path: Path,
+    cells: Sequence[_MeasuredT],
+    head: Sequence[str],
+    first: Callable[[_MeasuredT], list[Any]],
+) -> None:
+    """A line for each scan and structure of the cells of any benchmark.
 
     People go by a hash of their target and subject, the same in all cells.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file.
+    cells : sequence of Measured
+    head : sequence of str
+        Names of what `first` makes of a cell; its lines begin with that.
+    first : callable
     """
-    head = ["data", "target", "fraction", "method", "variant", "label", "seed"]
-    head += ["person", "scan_id", "n_slices", "structure", *MEASURES]
-    head += ["dice_2d_pooled", "distance_unit"]
+    scores_head = ["person", "scan_id", "n_slices", "structure", *MEASURES]
     with atomic_write(path, "w") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(head)
+        lines.writerow([*head, *scores_head, "dice_2d_pooled", "distance_unit"])
         for cell in cells:
-            row = cell.row
-            first = [cell.data, cell.target, cell.fraction, row.method, row.variant]
-            first += [row.label, cell.seed]
-            last = "mm" if cell.spacing_known else "px"
+            unit = "mm" if cell.spacing_known else "px"
             for scan in cell.scans:
                 person = person_hash(cell.data, cell.target, scan["subject"])
-                place = [person, scan["scan_id"], scan["n_slices"]]
+                place = [*first(cell), person, scan["scan_id"], scan["n_slices"]]
                 for name in cell.schema:
                     scores = [scan[measure][name] for measure in MEASURES]
                     pooled = scan["dice_2d"]["pooled"]
-                    lines.writerow([*first, *place, name, *scores, pooled, last])
+                    lines.writerow([*place, name, *scores, pooled, unit])
 
 
 def write_summaries(path: Path, groups: Sequence[Group]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dgseg.errors import TrainingError
+from dgseg.evaluation.benchmark.filing import Filed, places, read_finished
 
 if TYPE_CHECKING:
     from dgseg.evaluation.benchmark.plan import Cell
@@ -92,63 +90,26 @@ class CellScores:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class Group(Filed[TableRow, CellScores]):
     """All cells of one data set at one fraction of labels: one table.
+
+    Its targets are all that any cell of the data set has.
 
     Attributes
     ----------
-    data : str
     fraction : float
     schema : tuple of str
     spacing_known : bool
-    targets : tuple of str
-        All that any cell of the data set has.
-    rows : tuple of TableRow
-    cells : mapping of (TableRow, str) to tuple of CellScores
-        By row and target: one cell for each seed, those that are finished.
-    missing : tuple of (TableRow, str, int)
-        Row, target and seed that are not finished.
     """
 
-    data: str
     fraction: float
     schema: tuple[str, ...]
     spacing_known: bool
-    targets: tuple[str, ...]
-    rows: tuple[TableRow, ...]
-    cells: Mapping[tuple[TableRow, str], tuple[CellScores, ...]]
-    missing: tuple[tuple[TableRow, str, int], ...]
-
-    def of(self, row: TableRow, target: str) -> tuple[CellScores, ...]:
-        """The finished cells of a row at a target, one for each seed."""
-        return self.cells.get((row, target), ())
-
-    def by_target(self, row: TableRow) -> list[tuple[CellScores, ...]]:
-        """The finished cells of a row at each target."""
-        return [self.of(row, target) for target in self.targets]
 
 
 def read_cells(out: Path) -> tuple[CellScores, ...]:
-    """All finished cells of a benchmark.
-
-    Parameters
-    ----------
-    out : Path
-        Holds ``cells/*/scores.json``.
-
-    Raises
-    ------
-    TrainingError
-        If there is none, or one cannot be read.
-    """
-    cells = tuple(_read(path) for path in sorted(out.glob("cells/*/scores.json")))
-    if not cells:
-        raise TrainingError(
-            "No cell of the benchmark is finished here.",
-            remedy="Run the benchmark, or name the folder that it writes to.",
-            path=out,
-        )
-    return cells
+    """All finished cells of a benchmark; see `read_finished`."""
+    return read_finished(out, _taken, FORMAT, "scores that cell anew")
 
 
 def group_cells(cells: Sequence[CellScores], planned: Sequence[Cell] = ()) -> tuple[Group, ...]:
@@ -176,24 +137,21 @@ def _group(
     plan = [cell for cell in planned if (cell.data, cell.fraction) == (data, fraction)]
     named = {(cell.row.method, cell.row.variant): cell.row for cell in of_data}
     planned_rows = [named.get((cell.method, cell.variant)) or _unnamed(cell) for cell in plan]
-    rows = sorted({*planned_rows, *(cell.row for cell in there)}, key=_place)
-    targets = sorted({cell.target for cell in of_data} | {cell.target for cell in plan})
-    expected = {
-        (row, cell.target, cell.seed) for row, cell in zip(planned_rows, plan, strict=True)
-    } or set(itertools.product(rows, targets, {cell.seed for cell in there}))
-    filed: dict[tuple[TableRow, str], list[CellScores]] = {}
-    for cell in sorted(there, key=lambda cell: cell.seed):
-        filed.setdefault((cell.row, cell.target), []).append(cell)
-    left = expected - {(cell.row, cell.target, cell.seed) for cell in there}
     return Group(
         data=data,
         fraction=fraction,
         schema=there[0].schema,
         spacing_known=all(cell.spacing_known for cell in there),
-        targets=tuple(targets),
-        rows=tuple(rows),
-        cells={key: tuple(found) for key, found in filed.items()},
-        missing=tuple(sorted(left, key=lambda each: (_place(each[0]), *each[1:]))),
+        **places(
+            there,
+            [
+                (row, cell.target, cell.seed)
+                for row, cell in zip(planned_rows, plan, strict=True)
+            ],
+            {*planned_rows, *(cell.row for cell in there)},
+            {*(cell.target for cell in of_data), *(cell.target for cell in plan)},
+            _place,
+        ),
     )
 
 
@@ -209,32 +167,20 @@ def _place(row: TableRow) -> tuple[int, str, str, str]:
     return place, row.method, row.variant, row.label
 
 
-def _read(path: Path) -> CellScores:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']}")
-        cell = content["cell"]
-        if not content["subjects"]:
-            raise ValueError("no scan was scored")
-        return CellScores(
-            data=cell["data"],
-            target=cell["target"],
-            fraction=float(cell["fraction"]),
-            row=TableRow(cell["method"], cell["variant"], content["label"]),
-            seed=int(cell["seed"]),
-            schema=tuple(content["schema"]),
-            spacing_known=bool(content["spacing_known"]),
-            scans=tuple(content["subjects"]),
-            selection=content["selection"],
-            steps=int(content["steps"]),
-            seconds=float(content["seconds"]),
-            images_seen=int(content["images_seen"]),
-            distance_correlation=content["distance_correlation"],
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(
-            f"The scores of a cell of the benchmark cannot be read: {error!r}.",
-            remedy="Delete them and run the benchmark again; it scores that cell anew.",
-            path=path,
-        ) from error
+def _taken(content: dict[str, Any]) -> CellScores:
+    cell = content["cell"]
+    return CellScores(
+        data=cell["data"],
+        target=cell["target"],
+        fraction=float(cell["fraction"]),
+        row=TableRow(cell["method"], cell["variant"], content["label"]),
+        seed=int(cell["seed"]),
+        schema=tuple(content["schema"]),
+        spacing_known=bool(content["spacing_known"]),
+        scans=tuple(content["subjects"]),
+        selection=content["selection"],
+        steps=int(content["steps"]),
+        seconds=float(content["seconds"]),
+        images_seen=int(content["images_seen"]),
+        distance_correlation=content["distance_correlation"],
+    )

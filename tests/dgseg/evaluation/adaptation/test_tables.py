@@ -141,7 +141,7 @@ def test_lines_stand_in_order_and_what_is_missing_is_named(write):
     )
     planned = [AdaptationCell("hearts", "b", "dgnet-plus", "finetune", 1, 2)]
     group, *_ = group_cells(read_cells(out), planned)
-    texts = [line.text for line in group.lines]
+    texts = [line.text for line in group.rows]
     assert texts == [
         "bundle",
         "tent, k = 0",
