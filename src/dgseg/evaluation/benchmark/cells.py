@@ -17,14 +17,11 @@ from dgseg.evaluation.benchmark.claims import (
     work_in_folder,
 )
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
-from dgseg.evaluation.benchmark.scores import (
-    distance_correlations,
-    model_slices,
-    score_subject_scans,
-)
+from dgseg.evaluation.benchmark.scores import model_slices, score_subject_scans
 from dgseg.evaluation.benchmark.splits import Split, saved_split
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter, load_network
+from dgseg.inspection.measures import distance_correlations
 from dgseg.methods import registry
 from dgseg.training.config import TrainConfig
 from dgseg.training.loop import OnStep, ShouldStop

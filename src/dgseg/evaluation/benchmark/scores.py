@@ -1,28 +1,22 @@
-"""What a finished cell is scored by: overlaps, distances, and how far codes are apart."""
+"""What a finished cell is scored by: overlaps and distances, and slices for its codes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch import Tensor
 
 from dgseg.datasets.registry import Entry
 from dgseg.inference.segmenter import Segmenter
-from dgseg.metrics.dependence import distance_correlation
 from dgseg.metrics.pooled import pooled_dice
 from dgseg.metrics.scores import score
 from dgseg.nets.resample import resize
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
 from dgseg.scans.schema import LabelSchema
-
-_BATCH = 16
-_CELLS = 4
-"""Rows and columns to which anatomy is averaged before it is compared with codes."""
 
 
 def score_subject_scans(
@@ -124,62 +118,3 @@ def model_slices(entries: Iterable[Entry], preprocessing: Preprocessing) -> list
             grid = grid_size(truth.scan.geometry, preprocessing)
             found.append(resize(torch.from_numpy(images[:, None]), grid))
     return found
-
-
-def distance_correlations(
-    net: nn.Module, images: Tensor | Sequence[Tensor]
-) -> dict[str, float] | None:
-    """How far the anatomy of slices depends on their style and domain codes.
-
-    Distance correlation over slices, as DGNet's paper (Liu et al., MICCAI 2021) judges
-    its disentanglement; low is good. Anatomy enters as the mean of each channel and as
-    its averages over the 4 x 4 fields of an even grid, in one vector: how much of what
-    there is, and roughly where. Codes are the means of their distributions.
-
-    Parameters
-    ----------
-    net : nn.Module
-        Any; its mode (training or evaluation) is left as it was.
-    images : Tensor, shape (N, 1, H, W), or sequence of these
-        Preprocessed slices, at least two in all; sizes may differ between tensors.
-
-    Returns
-    -------
-    dict or None
-        ``style``, ``domain`` and ``both`` (the two codes as one vector), 0 to 1; None
-        where the network has no anatomy and codes (methods ``anatomy`` and ``encode``).
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two slices, or codes that are not finite.
-    """
-    if not (hasattr(net, "encode") and hasattr(net, "anatomy")):
-        return None
-    batches = [images] if isinstance(images, Tensor) else images
-    was_training = net.training
-    net.eval()
-    try:
-        found = [_factors(net, part) for batch in batches for part in batch.split(_BATCH)]
-    finally:
-        net.train(was_training)
-    anatomy, style, domain = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return {
-        "style": distance_correlation(anatomy, style),
-        "domain": distance_correlation(anatomy, domain),
-        "both": distance_correlation(anatomy, np.concatenate([style, domain], axis=1)),
-    }
-
-
-def _factors(net: Any, images: Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pooled anatomy, style and domain code of a few slices, one row each."""
-    device = next(net.parameters()).device
-    with torch.inference_mode():
-        images = images.to(device)
-        z = net.anatomy(images).float()
-        codes = net.encode(images)
-        fields = F.adaptive_avg_pool2d(z, _CELLS).flatten(1)
-        pooled = torch.cat([z.mean(dim=(2, 3)), fields], dim=1)
-    rows = (pooled, codes.style_mean, codes.domain_mean)
-    anatomy, style, domain = (row.double().cpu().numpy() for row in rows)
-    return anatomy, style, domain
