@@ -201,6 +201,10 @@ class ScanShelf:
         """Where a bundle's proposal for a scan belongs; it need not exist."""
         return self._scan_folder(scan_id) / "proposals" / bundle_id
 
+    def factors_folder(self, scan_id: str, bundle_id: str) -> Path:
+        """Where what a bundle sees in a scan belongs; it need not exist."""
+        return self._scan_folder(scan_id) / "factors" / bundle_id
+
     def read_proposal(self, scan_id: str, bundle_id: str) -> Proposal | None:
         """A bundle's proposal for a scan.
 
