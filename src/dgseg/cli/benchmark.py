@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from dgseg.cli import console
-from dgseg.errors import DatasetError
 
 if TYPE_CHECKING:
     from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
@@ -89,7 +88,7 @@ class Benchmark:
         """Do it; returns the exit code."""
         from dgseg.evaluation.benchmark.tables import write_report
 
-        code = console.OK
+        statuses = None
         if not self.report_only:
             from dgseg.evaluation.benchmark.runner import run
 
@@ -101,21 +100,12 @@ class Benchmark:
                 scheduler=self.scheduler,
                 say=console.say,
             )
-            if any(result.status == "failed" for result in results):
-                code = console.SOME_FAILED
-            if not any(result.status in ("finished", "kept") for result in results):
-                return console.FAILED
-        console.say(write_report(self.out, self.planned()).read_text(encoding="utf-8"))
-        return code
+            statuses = [result.status for result in results]
+        return console.report_cells(statuses, lambda: write_report(self.out, self.planned()))
 
     def planned(self) -> tuple[Cell, ...]:
         """The cells that this command is about, trained or not; none without the data."""
-        from dgseg.datasets.registry import load
-
-        try:
-            return self.plan().cells(load(self.data, root=self.data_root).domains)
-        except DatasetError:
-            return ()  # tables of what is there can be written anywhere
+        return console.planned_cells(self.plan, self.data, self.data_root)
 
     def plan(self) -> BenchmarkPlan:
         """What is to be compared, with the data set's own settings where none are given.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from tqdm import tqdm
 
-from dgseg.errors import DgsegError, ScanError
+from dgseg.errors import DatasetError, DgsegError, ScanError
 from dgseg.scans.scan import ScanSource
+
+_CellT = TypeVar("_CellT", covariant=True)
 
 typed: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
 """The arguments of the command that is running."""
@@ -59,6 +62,53 @@ def find_scans(paths: Iterable[Path]) -> tuple[list[ScanSource], int]:
             remedy="Name NIfTI files, DICOM folders, BIDS folders, or a folder of those.",
         )
     return sources, failures
+
+
+class Plan(Protocol[_CellT]):
+    """What a benchmark compares."""
+
+    def cells(self, domains: Sequence[str]) -> tuple[_CellT, ...]:
+        """All cells, given the domains of the data set."""
+        ...
+
+
+def planned_cells(
+    plan: Callable[[], Plan[_CellT]], data: str, root: Path | None
+) -> tuple[_CellT, ...]:
+    """The cells that a benchmark is about, finished or not; none without the data.
+
+    Parameters
+    ----------
+    plan : callable
+        Makes the plan, for which the data may be needed.
+    data : str
+        Name of the data set.
+    root : Path or None
+        As in `dgseg.datasets.registry.load`.
+    """
+    from dgseg.datasets.registry import load
+
+    try:
+        return plan().cells(load(data, root=root).domains)
+    except DatasetError:
+        return ()  # tables of what is there can be written anywhere
+
+
+def report_cells(statuses: Collection[str] | None, report: Callable[[], Path]) -> int:
+    """Print the table of a benchmark, if any cell is there; returns the exit code.
+
+    Parameters
+    ----------
+    statuses : collection of str or None
+        How its cells ended, as in `dgseg.evaluation.benchmark.claims.CellResult`; None
+        where nothing was to be run.
+    report : callable
+        Writes the table and returns its path.
+    """
+    if statuses is not None and not {"finished", "kept"} & set(statuses):
+        return FAILED
+    say(report().read_text(encoding="utf-8"))
+    return SOME_FAILED if "failed" in (statuses or ()) else OK
 
 
 def bar(total: float | None, what: str, unit: str = "scan") -> tqdm:
