@@ -9,6 +9,13 @@ from qtpy.QtCore import QRectF, QSize, Qt
 from qtpy.QtGui import QImage, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+_MORE, _LESS = np.array([230, 159, 0], np.float32), np.array([86, 180, 233], np.float32)
+_LEAST_CHANGE = 0.02
+"""Less than this is not blown up to full strength: it would be noise."""
+
+_LEAST_SPAN = 16
+"""Pixels to either side of labels however small."""
+
 
 def grey(picture: np.ndarray) -> np.ndarray:
     """A picture (rows, columns), floats of 0 to 1 or uint8, as uint8 RGB (rows, columns, 3).
@@ -21,21 +28,26 @@ def grey(picture: np.ndarray) -> np.ndarray:
     return np.repeat(picture[:, :, None], 3, axis=2)
 
 
-def difference(picture: np.ndarray, base: np.ndarray, limit: float = 0.5) -> np.ndarray:
-    """What `picture` has more (orange) or less (blue) than `base`, as uint8 RGB.
+def difference(picture: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, float]:
+    """What `picture` has more (orange) or less (blue) than `base`.
 
     Parameters
     ----------
     picture, base : ndarray of float, shape (rows, columns)
         0 to 1.
-    limit : float
-        The difference that is drawn at full strength.
+
+    Returns
+    -------
+    rgb : ndarray of uint8, shape (rows, columns, 3)
+    most : float
+        The difference that is drawn at full strength: the greatest one, but for one
+        pixel in a thousand.
     """
     change = np.nan_to_num(np.asarray(picture, np.float32) - np.asarray(base, np.float32))
-    share = np.clip(change / limit, -1, 1)[:, :, None]
-    more, less = np.array([230, 159, 0.0]), np.array([86, 180, 233.0])
-    rgb = np.where(share > 0, share * more, -share * less)
-    return rgb.round().astype(np.uint8)
+    most = max(float(np.quantile(np.abs(change), 0.999)), _LEAST_CHANGE)
+    share = np.clip(change / most, -1, 1)[:, :, None]
+    rgb = np.where(share > 0, share * _MORE, -share * _LESS)
+    return rgb.round().astype(np.uint8), most
 
 
 def outlined(rgb: np.ndarray, labels: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
@@ -57,6 +69,24 @@ def outlined(rgb: np.ndarray, labels: np.ndarray, colours: Mapping[int, str]) ->
     for value, colour in colours.items():
         drawn[edge & (labels == value)] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
     return drawn
+
+
+def around(*labels: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of a square around all labels, with as much again on each side.
+
+    The whole picture where there are none. All arrays are of one shape (rows, columns).
+    """
+    there = np.any([each > 0 for each in labels], axis=0)
+    if not there.any():
+        return slice(None), slice(None)
+    rows, columns = np.nonzero(there)
+    middles = [(axis.min() + axis.max()) / 2 for axis in (rows, columns)]
+    reach = max(max(np.ptp(rows), np.ptp(columns)), _LEAST_SPAN)
+    spans = [
+        slice(max(round(middle - reach), 0), min(round(middle + reach) + 1, size))
+        for middle, size in zip(middles, there.shape, strict=True)
+    ]
+    return spans[0], spans[1]
 
 
 def pixmap(rgb: np.ndarray) -> QPixmap:
