@@ -7,7 +7,9 @@ from typing import Literal
 import numpy as np
 from psygnal import Signal
 
+from dgseg.scans.scan import Scan
 from dgseg.scans.schema import Label, LabelSchema
+from dgseg.site.changes import count_changes
 from dgseg.site.proposals import Proposal, has_proposal
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.layers import label_colormap, label_features
@@ -28,6 +30,9 @@ DIFFERENCE = LabelSchema(
 
 _VIEWS: tuple[Role, ...] = ("proposal", "candidate", "difference", "corrections")
 
+Volumes = dict[str, tuple[float, float]]
+"""Millilitres of each structure in the old and in the new proposal, by its full name."""
+
 
 def difference(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Where two label volumes differ, in the values of `DIFFERENCE`; uint8."""
@@ -39,18 +44,49 @@ def difference(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     return out
 
 
+def measure_volumes(scan: Scan, old: np.ndarray, new: np.ndarray, names: list[str]) -> Volumes:
+    """Volumes of the structures in both proposals for a scan.
+
+    Parameters
+    ----------
+    scan : Scan
+    old, new : ndarray of uint8, shape (slices, rows, columns)
+    names : list of str
+        Of the structures.
+
+    Returns
+    -------
+    Volumes
+        Nothing where the size of a voxel is not known: a layer of the viewer that
+        nobody has given a scale.
+    """
+    if scan.source.kind == "memory" and set(scan.geometry.spacing) == {1.0}:
+        return {}
+    voxel_ml = abs(float(np.linalg.det(scan.geometry.affine[:3, :3]))) / 1000
+    voxels = count_changes(scan.scan_id, old, new, len(names) + 1).voxels
+    return {
+        name: (before * voxel_ml, after * voxel_ml)
+        for name, before, after in zip(names, *(v.tolist() for v in voxels), strict=True)
+    }
+
+
 class Comparison:
     """Keeps the layers of the comparison in step with the open scan.
 
     While the decision on a candidate is open, each scan that it proposed for shows
-    both proposals and their difference; one of them is visible at a time.
+    both proposals and their difference; one of them is visible at a time, in the next
+    scan the same as in the one before.
     """
 
     changed = Signal()
+    shown = Signal(str)
+    """The layers of this scan's comparison are there."""
 
     def __init__(self, session: SiteSession, stage: Stage, adapting: Adapting) -> None:
         self._session, self._stage, self._adapting = session, stage, adapting
         self._shown_for = ""
+        self._view: View = "candidate"
+        self.volumes: Volumes = {}
         session.scan_opened.connect(self._on_opened)
         session.scan_closed.connect(self._on_closed)
         session.proposal_changed.connect(self._again)
@@ -86,8 +122,14 @@ class Comparison:
         return {each.short_name: each.name for each in self._session.structures}
 
     def open(self, scan_id: str) -> None:
-        """Compare on another scan."""
+        """Compare on a scan; `shown` says when it is there."""
+        was_here = self.scan_id == scan_id
         self._session.open_scan(scan_id)
+        if was_here and self.is_shown:
+            if self._stage.layer("difference") is None:
+                self._again()  # a person has deleted it
+            else:
+                self.shown.emit(scan_id)
 
     @property
     def view(self) -> str:
@@ -97,6 +139,8 @@ class Comparison:
 
     def show(self, view: View) -> None:
         """Make one of the layers visible and hide the others."""
+        if self.is_shown:
+            self._view = view
         for role in _VIEWS:
             self._stage.set_visible(role, role == view)
         self.changed.emit()
@@ -106,7 +150,7 @@ class Comparison:
         self._update()
 
     def _on_closed(self) -> None:
-        self._shown_for = ""
+        self._shown_for, self.volumes = "", {}
         self.changed.emit()
 
     def _again(self) -> None:
@@ -126,16 +170,20 @@ class Comparison:
             self._take_off()
             return
         self._shown_for = scan_id = current.scan_id
-        old = current.proposal
+        scan, old, new = current.scan, current.proposal.labels, candidate.labels
+        names = [each.name for each in self._session.structures]
         self._session.runner.submit(
-            lambda _: difference(old.labels, candidate.labels),
-            on_result=lambda volume: self._put_on(scan_id, candidate, volume),
+            lambda _: (difference(old, new), measure_volumes(scan, old, new, names)),
+            on_result=lambda found: self._put_on(scan_id, candidate, *found),
             on_error=lambda error: self._session.failed.emit(as_known(error)),
         )
 
-    def _put_on(self, scan_id: str, candidate: Proposal, volume: np.ndarray) -> None:
+    def _put_on(
+        self, scan_id: str, candidate: Proposal, volume: np.ndarray, volumes: Volumes
+    ) -> None:
         if self._shown_for != scan_id:
             return
+        self.volumes = volumes
         self._stage.show_labels("candidate", candidate.labels, "new proposal", visible=False)
         self._stage.show_labels(
             "difference",
@@ -148,11 +196,16 @@ class Comparison:
         layer = self._stage.layer("difference")
         if layer is not None:
             layer.data = volume
-        self.show("candidate")
+        # A view that the scan has not, such as corrections, would leave nothing to see.
+        self.show(self._view if self._stage.layer(self._view) else "candidate")
+        self.shown.emit(scan_id)
 
     def _take_off(self) -> None:
         had = self._stage.layer("candidate") is not None
         self._shown_for = ""
+        self.volumes = {}
+        if self._adapting.state != "finished":
+            self._view = "candidate"
         self._stage.remove("candidate", "difference")
         if had:
             kept: View = "corrections" if self._stage.layer("corrections") else "proposal"

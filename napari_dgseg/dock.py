@@ -73,7 +73,7 @@ class SiteAdaptationDock(QWidget):
         self.correct = CorrectPanel(
             parts.session, parts.correcting, parts.suggesting, parts.stage
         )
-        self.adapt = AdaptPanel(parts.session, parts.adapting, parts.comparison)
+        self.adapt = AdaptPanel(parts.session, parts.adapting, parts.comparison, parts.walking)
         self.export = ExportPanel(parts.session, parts.exporting)
         titles = ("Scans", "Segment", "Correct", "Adapt")
         panels = (self.scans, self.segment, self.correct, self.adapt)

@@ -25,6 +25,7 @@ from napari_dgseg.session import OpenScan, SiteSession
 from napari_dgseg.stage import Stage
 from napari_dgseg.suggesting import Suggesting
 from napari_dgseg.tasks import TaskRunner
+from napari_dgseg.walking import Walking
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -58,6 +59,7 @@ class Household:
         self.suggesting = Suggesting(self.session, self.correcting)
         self.adapting = Adapting(self.session, self.worker, self.watcher)
         self.comparison = Comparison(self.session, self.stage, self.adapting)
+        self.walking = Walking(self.session, self.stage, self.adapting, self.comparison)
         self.exporting = Exporting(self.session)
         self.letters = OrientationLetters(viewer)
         self.letters.visible = bool(settings.get("view.letters"))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def actions_of(dock: SiteAdaptationDock) -> list[Action]:
     """The actions of a dock, as `napari_dgseg.shortcuts.Shortcuts` binds them."""
-    correct, stage = dock.correct, dock.parts.stage
+    correct, stage, walking = dock.correct, dock.parts.stage, dock.parts.walking
 
     def toggle(role: Role) -> None:
         stage.set_visible(role, not stage.is_visible(role))
@@ -31,6 +31,8 @@ def actions_of(dock: SiteAdaptationDock) -> list[Action]:
         "toggle_uncertainty": ("show or hide the uncertainty", lambda: toggle("uncertainty")),
         "next_slice": ("next slice", lambda: move(1)),
         "previous_slice": ("slice before", lambda: move(-1)),
+        "next_change": ("next slice that the new model changed", walking.next),
+        "previous_change": ("changed slice before", walking.previous),
         "help": ("this list", dock.show_keys),
     }
     labels = [

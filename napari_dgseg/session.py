@@ -231,6 +231,9 @@ class SiteSession:
         if workspace is None or self.opening == scan_id:
             return
         if self.current is not None and self.current.scan_id == scan_id:
+            if self.opening:  # the person came back before the other one was there
+                self.opening = ""
+                self.rows_changed.emit()
             return
         self.opening = scan_id
         self.rows_changed.emit()

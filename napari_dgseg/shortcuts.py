@@ -33,6 +33,8 @@ KEYS = {
     "toggle_uncertainty": "Ctrl+Shift+U",
     "next_slice": "Ctrl+PageDown",
     "previous_slice": "Ctrl+PageUp",
+    "next_change": "Ctrl+Shift+PageDown",
+    "previous_change": "Ctrl+Shift+PageUp",
     "help": "Ctrl+Shift+K",
 }
 """Keys for what a person does most while correcting; free in napari 0.7 to 0.9."""

@@ -20,6 +20,7 @@ from napari_dgseg.panels.adapt_form import AdaptForm
 from napari_dgseg.panels.history import HistoryPanel
 from napari_dgseg.panels.verdict import VerdictPanel
 from napari_dgseg.session import SiteSession
+from napari_dgseg.walking import Walking
 from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
 _PHASES = {
@@ -34,12 +35,16 @@ class AdaptPanel(QWidget):
     """Shows the one of form, progress, interruption and verdict that applies."""
 
     def __init__(
-        self, session: SiteSession, adapting: Adapting, comparison: Comparison
+        self,
+        session: SiteSession,
+        adapting: Adapting,
+        comparison: Comparison,
+        walking: Walking,
     ) -> None:
         super().__init__()
         self._adapting = adapting
         self.form = AdaptForm(adapting)
-        self.verdict = VerdictPanel(adapting, comparison)
+        self.verdict = VerdictPanel(adapting, comparison, walking)
         self.history = HistoryPanel(session, adapting)
         self.curves = CurvesView()
         self.phase = label(role="strong")
@@ -89,6 +94,7 @@ class AdaptPanel(QWidget):
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
         self.curves.wear(look)
+        self.verdict.wear(look)
 
     def refresh(self) -> None:
         """Show the state of the adaptation."""

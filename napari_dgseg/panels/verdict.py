@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QButtonGroup, QComboBox, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QPushButton, QWidget
 
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import DIFFERENCE, Comparison, View
-from napari_dgseg.look import Tone
+from napari_dgseg.look import Look, Tone
+from napari_dgseg.panels.scores import ScoreTable, scores_of
+from napari_dgseg.panels.walk import WalkPanel
+from napari_dgseg.walking import Walking
 from napari_dgseg.widgets import (
     FlowLayout,
     Notice,
     allow,
     button,
-    clear,
     column,
     emphasise,
     label,
@@ -36,15 +37,12 @@ _VIEWS: tuple[tuple[str, View, str], ...] = (
 class VerdictPanel(QWidget):
     """Shows a finished adaptation and takes the decision."""
 
-    def __init__(self, adapting: Adapting, comparison: Comparison) -> None:
+    def __init__(self, adapting: Adapting, comparison: Comparison, walking: Walking) -> None:
         super().__init__()
         self._adapting, self._comparison = adapting, comparison
         self.verdict = Notice()
-        self._table = QGridLayout()
-        self._table.setContentsMargins(2, 0, 2, 0)
-        self._table.setHorizontalSpacing(12)
-        self._table.setVerticalSpacing(2)
-        self._table.setColumnStretch(0, 1)
+        self.scores = ScoreTable()
+        self.walk = WalkPanel(walking)
         self.accept = button("Accept the new model", "It segments from now on", primary=True)
         self.keep = button("Keep the old", "The new model is put by; nothing changes")
         self.views = QButtonGroup(self)
@@ -67,7 +65,8 @@ class VerdictPanel(QWidget):
         chooser.addWidget(self.scan, 1)
         layout = column(self)
         layout.addWidget(self.verdict)
-        layout.addLayout(self._table)
+        layout.addWidget(self.scores)
+        layout.addWidget(self.walk)
         layout.addLayout(chooser)
         layout.addLayout(self._switch)
         layout.addLayout(self._legend)
@@ -78,6 +77,10 @@ class VerdictPanel(QWidget):
         comparison.changed.connect(self.refresh_comparison)
         self._make_legend()
 
+    def wear(self, look: Look) -> None:
+        """Take the colours of a theme."""
+        self.walk.wear(look)
+
     def refresh(self) -> None:
         """Show the result of the job."""
         verdict = self._adapting.verdict
@@ -86,8 +89,6 @@ class VerdictPanel(QWidget):
         colour = str(verdict.get("colour", "amber"))
         sentence = str(verdict.get("sentence", ""))
         self.verdict.say(f"{_TITLES.get(colour, '')} {sentence}", _TONES.get(colour, "caution"))
-        numbers = verdict.get("numbers") or {}
-        self._show_table(numbers.get("before") or {}, numbers.get("after") or {})
         # What the gate recommends is the way on; the other stays one click away.
         emphasise(self.accept, bool(verdict.get("accept")))
         emphasise(self.keep, not verdict.get("accept"))
@@ -97,7 +98,8 @@ class VerdictPanel(QWidget):
         self.refresh_comparison()
 
     def refresh_comparison(self) -> None:
-        """Show which of the layers is visible."""
+        """Show which of the layers is visible, and the volumes of the open scan."""
+        self._show_scores()
         shown = self._comparison.is_shown
         view = self._comparison.view
         reason = "" if shown else "Choose a scan that the new model has segmented."
@@ -108,6 +110,18 @@ class VerdictPanel(QWidget):
         self._show_scans()
         for at in range(self._legend.count()):
             self._legend.itemAt(at).widget().setVisible(shown and view == "difference")
+
+    def _show_scores(self) -> None:
+        numbers = (self._adapting.verdict or {}).get("numbers") or {}
+        n = numbers.get("n_heldout", 0)
+        slices = f"slice{'' if n == 1 else 's'}"
+        judged_by = f"On {n} held-out {slices}, which the training never saw"
+        if numbers.get("crossed"):
+            judged_by = (
+                f"On {n} corrected {slices}, each judged by a training that had not seen it"
+            )
+        scores = scores_of(numbers, self._comparison.full_names, self._comparison.volumes)
+        self.scores.show_scores(scores, judged_by, len(numbers.get("volume_ratio") or {}))
 
     def _show_scans(self) -> None:
         """List the scans that the new model has segmented; the open one is chosen."""
@@ -130,39 +144,3 @@ class VerdictPanel(QWidget):
             entry = QWidget()
             entry.setLayout(row(patch, label(each.name, role="small", wrap=False), spacing=4))
             self._legend.addWidget(entry)
-
-    def _show_table(
-        self, before: dict[str, float | None], after: dict[str, float | None]
-    ) -> None:
-        clear(self._table)
-        if not before:
-            return
-        full = self._comparison.full_names
-        heads = ("Dice on held-out slices", "before", "after", "")
-        for at, text in enumerate(heads):
-            self._cell(label(text, tone="muted", role="small", wrap=False), 0, at)
-        for line, (name, old) in enumerate(before.items(), start=1):
-            new = after.get(name)
-            self._cell(label(full.get(name, name), wrap=False), line, 0)
-            self._cell(label(_dice(old), wrap=False), line, 1)
-            self._cell(label(_dice(new), role="strong", wrap=False), line, 2)
-            change, tone = _change(old, new)
-            self._cell(label(change, tone=tone, wrap=False), line, 3)
-
-    def _cell(self, widget: QLabel, line: int, at: int) -> None:
-        if at:
-            widget.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self._table.addWidget(widget, line, at)
-
-
-def _dice(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _change(old: float | None, new: float | None) -> tuple[str, Tone]:
-    if old is None or new is None:
-        return "", "muted"
-    tone: Tone = "good" if new > old + 5e-4 else "bad" if new < old - 5e-4 else "muted"
-    if tone == "muted":
-        return "same", tone
-    return f"{new - old:+.3f}".replace("-", "−"), tone

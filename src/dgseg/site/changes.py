@@ -201,8 +201,16 @@ def change_reason(counts: np.ndarray, names: Sequence[str]) -> str:
     rest = [at for at in order[1:] if at != other and 2 * moved[at] >= moved[order[0]]]
     if rest:
         more, _ = _clause(counts, rest[0], names)
-        words = f"{words}; {more}"
+        words = _joined(words, more)
     return f"{words[0].upper()}{words[1:]}."
+
+
+def _joined(first: str, second: str) -> str:
+    """Two clauses as one where both structures came or went."""
+    for verb in (" appears", " disappears"):
+        if first.endswith(verb) and second.endswith(verb):
+            return f"{first.removesuffix(verb)} and {second.removesuffix('s')}"
+    return f"{first}; {second}"
 
 
 def _clause(counts: np.ndarray, at: int, names: Sequence[str]) -> tuple[str, int]:

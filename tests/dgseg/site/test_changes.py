@@ -143,6 +143,9 @@ def test_reasons_name_two_structures_where_both_changed():
     assert _reason(both, _square(1, (8, 14)) + _square(2, (8, 12), (18, 28))) == (
         "White matter shrinks by 60 %; grey matter shrinks by 40 %."
     )
+    nothing = np.zeros_like(both)
+    assert _reason(nothing, both) == "Grey matter and white matter appear."
+    assert _reason(both, nothing) == "Grey matter and white matter disappear."
     inside = both.copy()
     inside[8:12, 8:18] = 2
     assert _reason(both, inside) == ("Grey matter shrinks by 40 % in favour of white matter.")

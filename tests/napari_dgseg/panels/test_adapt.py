@@ -159,7 +159,7 @@ def test_every_field_reaches_the_job(ready, idle, press, monkeypatch):
     form.budget.setValue(123)
     press(form.more)
     form.holdout.setValue(2)
-    assert "2 held out" in form.plan.text()
+    assert "each is judged by a training without it" in form.plan.text()
     press(form.start)
     idle()
     config = launched[0].spec.config
@@ -239,7 +239,7 @@ def test_verdict_table_comparison_accept_and_roll_back(
     assert verdict.verdict.text.startswith("Better. On 3 held-out slices")
     assert verdict.verdict.property("wash") == "good"
     texts = _texts(verdict)
-    assert {"grey matter", "0.600", "0.800", "+0.200"} <= set(texts)
+    assert {"grey matter", "0.600", "0.800", "▲"} <= set(texts)
     press(verdict.views.button(0))
     assert stage.is_visible("proposal")
     assert not stage.is_visible("candidate")
