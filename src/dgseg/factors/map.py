@@ -144,7 +144,11 @@ def pca(
 
 def project(codes: np.ndarray, basis: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """Codes (N, D) as places (N, 2) on the map of `pca`; not a number for unknown ones."""
-    return (np.asarray(codes, dtype=np.float64) - centre) @ basis
+    codes = np.asarray(codes, dtype=np.float64)
+    known = np.isfinite(codes).all(axis=1)
+    places = np.full((len(codes), 2), np.nan)
+    places[known] = (codes[known] - centre) @ basis
+    return places
 
 
 def ellipse(
