@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_dgseg.adapting import Curves
 from napari_dgseg.look import Look
-from napari_dgseg.widgets import FlowLayout, clear, label, row, swatch
+from napari_dgseg.widgets import FlowLayout, clear, label, swatch_label
 
 HEIGHT = 124
 
@@ -111,8 +111,4 @@ class CurvesView(QWidget):
         for at, (name, line) in enumerate(self._lines.items()):
             color = self._colour(name, at)
             line.setPen(pyqtgraph.mkPen(color, width=2))
-            patch = QLabel()
-            patch.setPixmap(swatch(color, 9))
-            entry = QWidget()
-            entry.setLayout(row(patch, label(name, role="small", wrap=False), spacing=4))
-            self._legend.addWidget(entry)
+            self._legend.addWidget(swatch_label(color, name))

@@ -30,6 +30,12 @@ _UNITS = ("mm", "mm", "mm")
 _PLANE_ACROSS = {"I": "axial", "S": "axial", "A": "coronal", "P": "coronal"}
 """The plane that one sees when moving along an axis that ends in this letter."""
 
+_LESS, _MORE = "#56b4e9", "#e69f00"
+"""Colours of a difference; they differ for colour-blind eyes too."""
+
+_LEAST_RESIDUAL = 0.05
+"""A reconstruction that is better than this looks good everywhere."""
+
 _SAMPLES = 200_000
 """Voxels that are looked at for the contrast limits: a few milliseconds."""
 
@@ -135,22 +141,125 @@ def uncertainty_layer(
     LabelsError
         If the shape differs from the scan's.
     """
-    if uncertainty.shape != scan.array.shape:
-        raise LabelsError(
-            f"The uncertainty has shape {uncertainty.shape}, the scan has {scan.array.shape}.",
-            remedy="Segment this scan again.",
-        )
+    look = {"colormap": "inferno", "blending": "additive", "opacity": 0.7}
+    kwargs = {**look, "contrast_limits": (0, 255), **options}
+    return _picture_layer(uncertainty, scan, name, "uncertainty", **kwargs)
+
+
+def reconstruction_layer(
+    reconstruction: np.ndarray, scan: Scan, name: str = "reconstruction", **options: object
+) -> LayerTuple:
+    """What a model makes of a scan, as an image layer on the scan's grid.
+
+    Parameters
+    ----------
+    reconstruction : ndarray of float, shape (slices, rows, columns)
+        0 to 1, in canonical orientation.
+    scan : Scan
+        The scan that was rebuilt.
+    name : str
+        Name of the layer.
+    **options
+        Further keyword arguments of `napari.layers.Image`.
+
+    Raises
+    ------
+    LabelsError
+        If the shape differs from the scan's.
+    """
+    kwargs = {"colormap": "gray", "contrast_limits": (0.0, 1.0), **options}
+    return _picture_layer(reconstruction, scan, name, "reconstruction", **kwargs)
+
+
+def residual_layer(
+    residual: np.ndarray, scan: Scan, name: str = "difference", **options: object
+) -> LayerTuple:
+    """Reconstruction less slice, as an image layer: orange for more, blue for less.
+
+    Parameters
+    ----------
+    residual : ndarray of float, shape (slices, rows, columns)
+        -1 to 1, in canonical orientation.
+    scan : Scan
+        The scan that was rebuilt.
+    name : str
+        Name of the layer.
+    **options
+        Further keyword arguments of `napari.layers.Image`.
+
+    Raises
+    ------
+    LabelsError
+        If the shape differs from the scan's.
+    """
+    from napari.utils import Colormap
+
+    low, high = contrast_limits(residual)
+    limit = max(abs(low), abs(high), _LEAST_RESIDUAL)
+    colormap = Colormap([_LESS, "black", _MORE], name="less-more")
+    kwargs = {"colormap": colormap, "contrast_limits": (-limit, limit), **options}
+    return _picture_layer(residual, scan, name, "residual", **kwargs)
+
+
+def anatomy_layer(
+    channel: np.ndarray, scan: Scan, name: str = "anatomy", **options: object
+) -> LayerTuple:
+    """A channel of the anatomy as an image that glows over the scan.
+
+    Parameters
+    ----------
+    channel : ndarray of uint8, shape (slices, rows, columns)
+        In canonical orientation.
+    scan : Scan
+        The scan that it was found in.
+    name : str
+        Name of the layer.
+    **options
+        Further keyword arguments of `napari.layers.Image`.
+
+    Raises
+    ------
+    LabelsError
+        If the shape differs from the scan's.
+    """
+    look = {"colormap": "cyan", "blending": "additive", "opacity": 0.6}
+    kwargs = {**look, "contrast_limits": (0, 255), **options}
+    return _picture_layer(channel, scan, name, "anatomy", **kwargs)
+
+
+def factors_layer(
+    features: dict[str, Any], scan: Scan, name: str = "latent factors", **options: object
+) -> LayerTuple:
+    """A point in the middle of each slice that carries the slice's latent factors.
+
+    Image layers have no features, and those of labels are of a label each; points take
+    one row a slice, where any other plugin finds them.
+
+    Parameters
+    ----------
+    features : dict of str to array
+        Columns, with an entry a slice.
+    scan : Scan
+        The scan that they belong to.
+    name : str
+        Name of the layer.
+    **options
+        Further keyword arguments of `napari.layers.Points`.
+    """
+    n_slices, rows, columns = scan.array.shape
+    middle = ((rows - 1) / 2, (columns - 1) / 2)
     kwargs: dict[str, Any] = {
         "name": name,
-        "colormap": "inferno",
-        "blending": "additive",
-        "opacity": 0.7,
-        "contrast_limits": (0, 255),
-        "interpolation2d": "linear",
+        "features": features,
+        "size": max(rows, columns) / 60,
+        "face_color": "#7c9cff",
+        "border_color": "white",
+        "out_of_slice_display": False,
         **_placement(scan),
-        "metadata": _metadata(scan, role="uncertainty"),
+        "metadata": _metadata(scan, role="factors"),
     }
-    return uncertainty, {**kwargs, **options}, "image"
+    data = np.array([(index, *middle) for index in range(n_slices)], dtype=float)
+    return data, {**kwargs, **options}, "points"
 
 
 def axis_labels(geometry: Geometry) -> tuple[str, str, str]:
@@ -220,6 +329,24 @@ def noted(metadata: dict[str, Any], key: str, kind: type[Any]) -> Any:
     ours = metadata.get(METADATA_KEY)
     value = ours.get(key) if isinstance(ours, dict) else None
     return value if isinstance(value, kind) else None
+
+
+def _picture_layer(
+    picture: np.ndarray, scan: Scan, name: str, role: str, **options: object
+) -> LayerTuple:
+    """An image layer on the grid of a scan."""
+    if picture.shape != scan.array.shape:
+        raise LabelsError(
+            f"The {name} has shape {picture.shape}, the scan has {scan.array.shape}.",
+            remedy="Open the scan again.",
+        )
+    kwargs: dict[str, Any] = {
+        "name": name,
+        "interpolation2d": "linear",
+        **_placement(scan),
+        "metadata": _metadata(scan, role=role),
+    }
+    return picture, {**kwargs, **options}, "image"
 
 
 def _placement(scan: Scan) -> dict[str, Any]:

@@ -130,11 +130,7 @@ class Segmenting:
 
     def _done(self, scan_id: str, result: PredictResult) -> None:
         if result.scan_id != scan_id:
-            error = ScanChangedError(
-                "The file holds another image than when it was added.",
-                remedy="Bring the old file back, or add the new one as a scan of its own.",
-            )
-            self._failed(scan_id, error)
+            self._failed(scan_id, another_image())
             return
         self.n_done += 1
         self._session.note_error(scan_id, None)
@@ -148,3 +144,11 @@ class Segmenting:
         self.last_error = error
         self._session.note_error(scan_id, error)
         self._next()
+
+
+def another_image() -> ScanChangedError:
+    """What is wrong where the worker has read another scan than it was asked for."""
+    return ScanChangedError(
+        "The file holds another image than when it was added.",
+        remedy="Bring the old file back, or add the new one as a scan of its own.",
+    )

@@ -31,10 +31,29 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.utils.events import Event
 
-Role = Literal["scan", "uncertainty", "proposal", "candidate", "difference", "corrections"]
+Role = Literal[
+    "scan",
+    "reconstruction",
+    "residual",
+    "new reconstruction",
+    "new residual",
+    "anatomy",
+    "factors",
+    "uncertainty",
+    "proposal",
+    "candidate",
+    "difference",
+    "corrections",
+]
 
 ORDER: tuple[Role, ...] = (
     "scan",
+    "reconstruction",
+    "residual",
+    "new reconstruction",
+    "new residual",
+    "anatomy",
+    "factors",
     "uncertainty",
     "proposal",
     "candidate",
@@ -169,7 +188,7 @@ class Stage:
     def _on_opened(self, opened: OpenScan) -> None:
         self.problem = None
         if "scan" not in self._layers:  # corrections may have brought it along
-            self._put("scan", image_layer(opened.scan))
+            self.put("scan", image_layer(opened.scan))
         self.show_proposal()
         if not self._correcting.is_started:
             self.go_to(self._first_slice(opened))
@@ -198,7 +217,7 @@ class Stage:
         name = f"proposal ({self._session.info.name})" if self._session.info else "proposal"
         visible = not self._correcting.is_started
         try:
-            self._put(
+            self.put(
                 "proposal",
                 labels_layer(proposal.labels, current.scan, schema, name, visible=visible),
             )
@@ -211,7 +230,7 @@ class Stage:
         """Add how sure the model is: with the first wish, for few people look at it."""
         current = self._session.current
         if current is not None and current.proposal is not None:
-            self._put(
+            self.put(
                 "uncertainty", uncertainty_layer(current.proposal.uncertainty, current.scan)
             )
 
@@ -221,7 +240,7 @@ class Stage:
         if current is not None:
             layer = labels_layer(labels, current.scan, self._schema(), name)
             layer[1].update(options)
-            self._put(role, layer)
+            self.put(role, layer)
 
     def _show_corrections(self, opened: OpenScan) -> None:
         labels = self._correcting.labels
@@ -230,8 +249,8 @@ class Stage:
         self._drop_tracker()
         self.problem = None
         if "scan" not in self._layers:
-            self._put("scan", image_layer(opened.scan))
-        layer = self._put(
+            self.put("scan", image_layer(opened.scan))
+        layer = self.put(
             "corrections",
             labels_layer(labels, opened.scan, self._schema(), "corrections", copy=False),
         )
@@ -256,7 +275,7 @@ class Stage:
 
     # --- our layers ---------------------------------------------------------------
 
-    def _put(self, role: Role, layer: LayerTuple) -> Layer:
+    def put(self, role: Role, layer: LayerTuple) -> Layer:
         """Add our layer of a role at its place, instead of the one before."""
         data, options, kind = layer
         options["metadata"][METADATA_KEY]["role"] = role

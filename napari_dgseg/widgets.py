@@ -242,6 +242,15 @@ def swatch(color: str, size: int = 12) -> QPixmap:
     return pixmap
 
 
+def swatch_label(color: str, text: str, size: int = 9) -> QWidget:
+    """An entry of a legend: a square of a colour, and what it stands for."""
+    patch = QLabel()
+    patch.setPixmap(swatch(color, size))
+    entry = QWidget()
+    entry.setLayout(row(patch, label(text, role="small", wrap=False), spacing=4))
+    return entry
+
+
 class StatusLine(QWidget):
     """An icon and a short sentence."""
 

@@ -17,9 +17,11 @@ def test_every_command_can_be_imported(plugin):
 def test_names_and_contributions(plugin):
     assert plugin.name == "napari-dgseg"
     contributions = plugin.contributions
-    assert [widget.display_name for widget in contributions.widgets] == ["Site adaptation"]
+    names = [widget.display_name for widget in contributions.widgets]
+    assert names == ["Site adaptation", "Latent inspector"]
     assert {sample.key for sample in contributions.sample_data} == {"cord", "heart"}
     assert contributions.menus["napari/layers/segment"][0].command.endswith("site_adaptation")
+    assert contributions.menus["napari/layers/measure"][0].command.endswith("latent_inspector")
     assert contributions.keybindings is None
 
 

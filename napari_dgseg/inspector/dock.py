@@ -1,0 +1,306 @@
+"""The dock "Latent inspector": what a model sees in the scan on display, and in the site."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QTabBar,
+    QWidget,
+)
+
+from napari_dgseg.household import Household
+from napari_dgseg.inspector.inspecting import Inspecting
+from napari_dgseg.inspector.pages import Page, ReconstructionPage
+from napari_dgseg.inspector.showing import Showing
+from napari_dgseg.look import Look, look_of, style_sheet
+from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
+
+if TYPE_CHECKING:
+    import napari
+
+WIDTH = 400
+
+_SOON_MS = 120
+"""Records come in one after the other; what they change is shown at once for several."""
+
+_CHOICES = {
+    "accepted": ("Model in use", "What the accepted model sees"),
+    "candidate": ("Candidate", "What the newly adapted model sees"),
+    "both": ("Both", "The model in use and the candidate beside each other"),
+}
+
+_WAITS = {
+    "job": "waits for the adaptation",
+    "segmenting": "waits for the segmentation",
+    "probing": "waits for you",
+}
+
+
+class LatentInspectorDock(QWidget):
+    """Shows what a model that tells anatomy from appearance sees.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer that it is docked in.
+    household : Household, optional
+        The parts behind it, for tests; by default those of the viewer.
+    """
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, *, household: Household | None = None
+    ) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self.parts = parts = household or Household.of(napari_viewer)
+        self._give_back = parts.claim()
+        self._was_docked = self._is_shut = False
+        self.inspecting = Inspecting(
+            parts.session, parts.worker, parts.adapting, parts.segmenting
+        )
+        self.showing = Showing(napari_viewer, parts.stage)
+        self.pages: list[Page] = [
+            ReconstructionPage(self.inspecting, parts.stage, self.showing),
+        ]
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_SOON_MS)
+        self._soon.timeout.connect(self.refresh)
+        self._build()
+        self._connect()
+        self.refresh()
+
+    # --- made of ------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.where = ElidedLabel(role="strong")
+        self.tabs = QTabBar()
+        self.tabs.setDrawBase(False)
+        self.tabs.setUsesScrollButtons(False)
+        self.tabs.setAccessibleName("What to look at")
+        self._stack = QStackedWidget()
+        for page in self.pages:
+            self.tabs.addTab(page.title)
+            self._stack.addWidget(_scrolling(page.view))
+        self.body = QWidget()
+        body = column(self.body)
+        body.addWidget(self._build_switch())
+        body.addWidget(self.tabs)
+        body.addWidget(self._stack, 1)
+        body.addWidget(self._build_foot())
+        layout = column(self)
+        layout.setContentsMargins(6, 2, 6, 6)
+        layout.addWidget(self.where)
+        layout.addWidget(self.body, 1)
+        layout.addWidget(self._build_hindrance(), 1)
+        self.setMinimumWidth(WIDTH - 40)
+        self.setAccessibleName("Latent inspector")
+
+    def _build_switch(self) -> QWidget:
+        self.switch = QWidget()
+        self._choices = QButtonGroup(self)
+        self.choices: dict[str, QPushButton] = {}
+        for choice, (text, tip) in _CHOICES.items():
+            each = button(text, tip)
+            each.setCheckable(True)
+            each.clicked.connect(partial(self._choose, choice))
+            self._choices.addButton(each)
+            self.choices[choice] = each
+        self.switch.setLayout(row(*self.choices.values(), spacing=2, shares=(1, 1, 1)))
+        return self.switch
+
+    def _build_foot(self) -> QWidget:
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setAccessibleName("Scans that have been looked into")
+        self.failures = Notice(action="Try again")
+        self.foot = QWidget()
+        foot = column(self.foot)
+        foot.addWidget(self.failures)
+        foot.addWidget(self.bar)
+        return self.foot
+
+    def _build_hindrance(self) -> QWidget:
+        self.problem = label(role="strong")
+        self.remedy = label(tone="muted")
+        self.open_site = button(
+            "Open Site adaptation", "Open the dock that adds and lists scans", primary=True
+        )
+        self.hindrance = QWidget()
+        layout = column(self.hindrance, spacing=8)
+        layout.setContentsMargins(18, 0, 18, 0)
+        layout.addStretch(2)
+        for each in (self.problem, self.remedy):
+            each.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            layout.addWidget(each)
+        layout.addWidget(self.open_site, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(3)
+        return self.hindrance
+
+    def _connect(self) -> None:
+        inspecting, stage = self.inspecting, self.parts.stage
+        self._connections = (
+            (inspecting.changed, self.refresh),
+            (inspecting.picturing.changed, self._refresh_soon),
+            (inspecting.gathering.found, self._refresh_soon),
+            (inspecting.gathering.changed, self._show_progress),
+            (inspecting.arrived, stage.go_to),
+            (stage.slice_changed, self._show_slice),
+            (self.parts.session.rows_changed, self._refresh_soon),
+        )
+        for signal, slot in self._connections:
+            signal.connect(slot)
+        self.tabs.currentChanged.connect(self._turn)
+        self.open_site.clicked.connect(self._open_site)
+        self.failures.action.clicked.connect(self._try_again)
+        self._viewer.events.theme.connect(self._wear)
+        self._at_quit = partial(self._give_back, viewer_ends=True)
+        QCoreApplication.instance().aboutToQuit.connect(self._at_quit)
+        self.destroyed.connect(self._at_quit)
+        self._wear()
+
+    # --- Qt's hooks ---------------------------------------------------------------
+
+    def sizeHint(self) -> QSize:
+        """As wide as the tabs need, as high as there is."""
+        return QSize(WIDTH, 640)
+
+    def event(self, event: QEvent) -> bool:
+        """Notice when napari takes the widget out of its dock: that is the end of it."""
+        if event.type() == QEvent.Type.ParentChange:
+            if self.parent() is not None:
+                self._was_docked = True
+            elif self._was_docked:
+                self.shut()
+        return super().event(event)
+
+    def closeEvent(self, event: QEvent) -> None:
+        """Shut down when the widget itself is closed."""
+        self.shut()
+        super().closeEvent(event)
+
+    def shut(self) -> None:
+        """Stop computing, take our layers out, let go of the viewer."""
+        if self._is_shut:
+            return
+        self._is_shut = True
+        self._soon.stop()
+        QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
+        self._viewer.events.theme.disconnect(self._wear)
+        for signal, slot in self._connections:
+            signal.disconnect(slot)
+        self.inspecting.close()
+        self.showing.close()
+        self._give_back()
+
+    # --- what is shown ------------------------------------------------------------
+
+    @property
+    def page(self) -> Page:
+        """The tab in front."""
+        return self.pages[self.tabs.currentIndex()]
+
+    def turn_to(self, title: str) -> None:
+        """Bring a tab to the front."""
+        self.tabs.setCurrentIndex([page.title for page in self.pages].index(title))
+
+    def refresh(self) -> None:
+        """Show everything anew."""
+        self._soon.stop()
+        hindrance = self.inspecting.hindrance
+        self.hindrance.setVisible(hindrance is not None)
+        self.body.setVisible(hindrance is None)
+        self.switch.setVisible(self.inspecting.models.candidate is not None)
+        self.choices[self.inspecting.models.choice].setChecked(True)
+        self._show_where()
+        self._show_progress()
+        if hindrance is not None:
+            self.problem.setText(hindrance.problem)
+            self.remedy.setText(hindrance.remedy)
+            self.open_site.setVisible(hindrance.lack in ("site", "scans"))
+            return
+        self.page.refresh()
+
+    def _refresh_soon(self, *_: object) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _turn(self, index: int) -> None:
+        self._stack.setCurrentIndex(index)
+        self.refresh()
+
+    def _show_slice(self) -> None:
+        self._show_where()
+        if self.inspecting.hindrance is None:
+            self.page.show_slice()
+
+    def _show_where(self) -> None:
+        session = self.parts.session
+        chosen = session.row(self.inspecting.scan_id)
+        parts = [] if session.workspace is None else [session.workspace.name]
+        if chosen is not None:
+            at = f"slice {self.parts.stage.slice_index + 1} of {self.parts.stage.n_slices}"
+            parts += [chosen.title, at]
+        self.where.setText(" · ".join(parts))
+        self.where.setVisible(bool(parts))
+
+    def _show_progress(self) -> None:
+        gathering = self.inspecting.gathering
+        total, done = gathering.n_total, gathering.n_done
+        self.bar.setVisible(gathering.is_busy)
+        running = gathering.fraction if gathering.is_running else 0.0
+        self.bar.setValue(round(1000 * (done + running) / max(total, 1)))
+        why = next((_WAITS[each] for each in _WAITS if each in gathering.holds), "")
+        self.bar.setFormat(f"{done} of {total} scans" + (f" · {why}" if why else ""))
+        n_failed = len(gathering.errors)
+        text = ""
+        if n_failed:
+            first = next(iter(gathering.errors.values()))
+            scans = "scan" if n_failed == 1 else "scans"
+            text = f"{n_failed} {scans} could not be looked into: {first.public_message}"
+        self.failures.say(text, "caution")
+
+    # --- what a person does -------------------------------------------------------
+
+    def _choose(self, choice: str) -> None:
+        self.inspecting.models.choose(choice)  # type: ignore[arg-type]
+
+    def _try_again(self) -> None:
+        self.inspecting.gathering.try_again()
+
+    def _open_site(self) -> None:
+        self._viewer.window.add_plugin_dock_widget("napari-dgseg", "Site adaptation")
+
+    def _wear(self, _event: object = None) -> None:
+        look: Look = look_of(self._viewer.theme)
+        self.setStyleSheet(style_sheet(look) + _tab_rules(look))
+        for page in self.pages:
+            page.wear(look)
+
+
+def _scrolling(view: QWidget) -> QScrollArea:
+    area = QScrollArea()
+    area.setWidget(view)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    return area
+
+
+def _tab_rules(look: Look) -> str:
+    accent, muted = look.tones["accent"].name(), look.tones["muted"].name()
+    return f"""
+    QTabBar::tab {{ padding: 5px 5px; font-size: 8.5pt; background: none; color: {muted};
+        border: 0px; border-bottom: 2px solid {look.raised.name()}; }}
+    QTabBar::tab:hover {{ color: {look.text.name()}; }}
+    QTabBar::tab:selected {{ color: {look.text.name()}; border-bottom: 2px solid {accent}; }}
+    """

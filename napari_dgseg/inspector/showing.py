@@ -1,0 +1,165 @@
+"""What the inspector puts into the viewer: pictures on the scan's grid, and grid mode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from dgseg.scans.scan import Scan
+from napari_dgseg.inspector.picturing import Painted
+from napari_dgseg.layers import (
+    anatomy_layer,
+    factors_layer,
+    reconstruction_layer,
+    residual_layer,
+)
+from napari_dgseg.stage import ORDER, Role, Stage
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+_PAIRS: tuple[tuple[Role, Role], ...] = (
+    ("reconstruction", "residual"),
+    ("new reconstruction", "new residual"),
+)
+"""The layers of the first and of the second model."""
+
+
+class Showing:
+    """Shows reconstructions, anatomy and factors of the open scan in the viewer.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        napari's.
+    stage : Stage
+        Holds our layers, and takes them away with the scan.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: ViewerModel, stage: Stage) -> None:
+        self._viewer, self._stage = viewer, stage
+        self._before: dict[str, Any] | None = None
+        self._hidden: list[Role] = []
+        self.channel: tuple[str, int] | None = None
+        stage.layers_changed.connect(self._on_layers)
+
+    def close(self) -> None:
+        """Take all of it out of the viewer, and leave the viewer as it was."""
+        self.put_over()
+        self._stage.layers_changed.disconnect(self._on_layers)
+        self._stage.remove(*(role for pair in _PAIRS for role in pair), "anatomy", "factors")
+
+    # --- reconstructions ----------------------------------------------------------
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a reconstruction is in the viewer."""
+        return any(self._stage.layer(role) is not None for pair in _PAIRS for role in pair)
+
+    def show(self, scan: Scan, painted: Sequence[tuple[str, Painted]]) -> None:
+        """Put reconstruction and difference of one model or two on the scan.
+
+        Parameters
+        ----------
+        scan : Scan
+            The open one.
+        painted : sequence of (str, Painted)
+            With the title of the model, empty where there is only one.
+        """
+        for at, (roles, (title, one)) in enumerate(zip(_PAIRS, painted, strict=False)):
+            names = _names(title)
+            self._stage.put(roles[0], reconstruction_layer(one.reconstruction, scan, names[0]))
+            self._stage.put(
+                # Over each other, the upper one would hide all below it.
+                roles[1],
+                residual_layer(one.difference, scan, names[1], visible=at == 0),
+            )
+        if len(painted) < len(_PAIRS):
+            self._stage.remove(*_PAIRS[1])
+        self.changed.emit()
+
+    def take_out(self) -> None:
+        """Take reconstruction and difference out of the viewer."""
+        self.put_over()
+        self._stage.remove(*(role for pair in _PAIRS for role in pair))
+        self.changed.emit()
+
+    # --- grid mode ----------------------------------------------------------------
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether we have put the layers beside each other."""
+        return self._before is not None
+
+    def put_side_by_side(self) -> None:
+        """Show scan, reconstruction and difference beside each other, and nothing else of ours."""
+        if self._before is not None or not self.is_shown:
+            return
+        grid = _grid_of(self._viewer)
+        self._before = {name: getattr(grid, name) for name in ("enabled", "stride", "shape")}
+        beside = {"scan", *(role for pair in _PAIRS for role in pair)}
+        self._hidden = [
+            role for role in ORDER if role not in beside and self._stage.is_visible(role)
+        ]
+        for role in self._hidden:
+            self._stage.set_visible(role, False)
+        for role in ORDER:
+            if role in beside:
+                self._stage.set_visible(role, True)
+        # The lowest layer, the scan, comes first.
+        grid.stride, grid.shape, grid.enabled = -1, (-1, -1), True
+        self._viewer.reset_view()
+        self.changed.emit()
+
+    def put_over(self) -> None:
+        """Show the layers over each other again, and what was hidden for that."""
+        if self._before is None:
+            return
+        grid, before = _grid_of(self._viewer), self._before
+        self._before = None
+        for name in ("stride", "shape", "enabled"):
+            setattr(grid, name, before[name])
+        for role in self._hidden:
+            self._stage.set_visible(role, True)
+        self._hidden = []
+        self._viewer.reset_view()
+        self.changed.emit()
+
+    # --- anatomy and factors ------------------------------------------------------
+
+    def show_channel(self, scan: Scan, painted: Painted, channel: int, name: str) -> None:
+        """Let a channel of the anatomy glow over the scan."""
+        self._stage.put("anatomy", anatomy_layer(painted.anatomy[channel], scan, name))
+        self.channel = (painted.bundle_id, channel)
+        self._stage.set_visible("anatomy", True)
+        self.changed.emit()
+
+    def hide_channel(self) -> None:
+        """Take the channel out of the viewer."""
+        self._stage.remove("anatomy")
+        self.changed.emit()
+
+    def put_features(self, scan: Scan, features: dict[str, Any]) -> None:
+        """Add a points layer with a point a slice, whose features are the slice's factors."""
+        self._stage.put("factors", factors_layer(features, scan))
+
+    def _on_layers(self) -> None:
+        if self.channel is not None and self._stage.layer("anatomy") is None:
+            self.channel = None
+        if self._before is not None and not self.is_shown:
+            self.put_over()
+        self.changed.emit()
+
+
+def _grid_of(viewer: Any) -> Any:
+    """The model of grid mode: part of the canvas from napari 0.9 on."""
+    return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+
+
+def _names(title: str) -> tuple[str, str]:
+    ending = f" ({title})" if title else ""
+    return f"reconstruction{ending}", f"difference{ending}"
