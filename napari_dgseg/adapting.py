@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from psygnal import Signal
 
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_heldout
+from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_split
 from dgseg.errors import DgsegError
 from dgseg.files import write_json
 from dgseg.jobs.events import JobEvent
@@ -149,19 +149,20 @@ class Adapting:
             for row in self._session.rows
             if row.n_corrected
         }
-        held = choose_heldout(corrected, holdout_every)
-        n_held = sum(len(slices) for slices in held.values())
-        n = self.n_corrected
+        split = choose_split(corrected, holdout_every)
+        n, n_held = self.n_corrected, sum(map(len, split.heldout.values()))
         where = f"in {len(corrected)} scan{'' if len(corrected) == 1 else 's'}"
         slices = f"corrected slice{'' if n == 1 else 's'}"
+        if split.folds:
+            return f"Learns from all {n} {slices} {where}; each is judged by a training without it."
         if n_held:
             return (
                 f"Learns from {n - n_held} of {n} {slices} {where}; {n_held} held out to judge."
             )
         if holdout_every and n < LEAST_CORRECTED:
             return (
-                f"Learns from {n} {slices} {where}. From {LEAST_CORRECTED} on one is held "
-                "out, so that the new model can be judged."
+                f"Learns from {n} {slices} {where}. With {LEAST_CORRECTED} or more, each is "
+                "judged by a training without it; with one, nothing can judge the new model."
             )
         return f"Learns from {n} {slices} {where}; nothing is held out to judge by."
 
@@ -213,15 +214,16 @@ class Adapting:
         self._decide("discarded")
 
     def keep_old(self) -> None:
-        """Keep the accepted model; the candidate is put by."""
-        self._decide("kept the old model")
+        """Keep the accepted model; the candidate is put by, and its verdict noted."""
+        workspace, verdict = self._session.workspace, self.verdict or {}
+        if workspace is not None:
+            self._submit(lambda _: workspace.refuse(verdict), lambda _: self._decide("refused"))
 
     def accept(self) -> None:
         """Make the candidate the accepted model."""
-        workspace, folder = self._session.workspace, self.folder
-        if workspace is None or folder is None or self.verdict is None:
+        workspace, folder, verdict = self._session.workspace, self.folder, self.verdict
+        if workspace is None or folder is None or verdict is None:
             return
-        verdict = self.verdict
         self._submit(lambda _: _accept(workspace, folder, verdict), lambda _: self._accepted())
 
     def roll_back(self, bundle_id: str) -> None:

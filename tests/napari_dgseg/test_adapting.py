@@ -132,10 +132,28 @@ def test_a_model_without_style_bank_says_so(adapting, with_scans):
 
 @pytest.mark.parametrize(
     ("every", "words"),
-    [(4, "3 of 4 corrected slices in 1 scan; 1 held out"), (0, "nothing is held out")],
+    [
+        (4, "all 4 corrected slices in 1 scan; each is judged by a training without it"),
+        (0, "nothing is held out"),
+    ],
 )
 def test_the_plan_in_words(corrected, every, words):
     assert words in corrected.plan(every)
+
+
+def test_the_plan_for_one_correction_and_for_many(adapting, with_scans, propose):
+    correcting = Correcting(with_scans)
+    for at, words in enumerate(
+        ["nothing can judge the new model", "Learns from 8 of 10 corrected slices in 2 scans"]
+    ):
+        scan_ids = with_scans.scan_ids[: at + 1]
+        for scan_id in scan_ids:
+            propose(with_scans.workspace, scan_id)
+            with_scans.open_scan(scan_id)
+            correcting.start()
+            for index in range(5 if at else 1):
+                correcting.confirm(index, correcting.labels[index])
+        assert words in adapting.plan(4)
 
 
 def test_choices_are_asked_once_and_shown(adapting, worker):

@@ -63,6 +63,11 @@ class Plan:
     heldout: Mapping[str, Sequence[int]]
     checkpoint: Path
 
+    @property
+    def before(self) -> Path:
+        """Folder for the proposals of the bundle in use, a folder a scan."""
+        return self.checkpoint / "before"
+
 
 def train_candidate(
     reader: SiteReader, bundle: Path, config: AdaptConfig, plan: Plan, watcher: Watcher
@@ -92,7 +97,7 @@ def train_candidate(
         }
 
     return fine_tune(
-        lambda: _items(reader, plan.heldout),
+        lambda: items_without(reader, plan.heldout),
         bundle,
         config,
         plan.checkpoint,
@@ -245,7 +250,17 @@ def _is_bundle(folder: Path) -> bool:
     return True
 
 
-def _items(reader: SiteReader, heldout: Mapping[str, Sequence[int]]) -> Iterator[AnnotatedScan]:
+def items_without(
+    reader: SiteReader, heldout: Mapping[str, Sequence[int]]
+) -> Iterator[AnnotatedScan]:
+    """The site's scans to learn from, one after the other, with some slices hidden.
+
+    Parameters
+    ----------
+    reader : SiteReader
+    heldout : mapping of str to sequence of int
+        Slices by scan.
+    """
     for item in reader.usable:
         scan = reader.read(item)
         if scan is None:

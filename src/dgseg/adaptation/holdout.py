@@ -1,16 +1,105 @@
-"""Corrections kept from the training, and how well a proposal agrees with them."""
+"""Corrections kept from a training, and how well a proposal agrees with them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from dgseg.scans.schema import LabelSchema
 
-LEAST_CORRECTED = 3
-"""With fewer corrected slices all of them are needed to learn from."""
+LEAST_CORRECTED = 2
+"""With fewer corrected slices there is none to judge by: it is needed to learn from."""
+
+FEW_CORRECTED = 8
+"""From so many corrected slices on the candidate can do without some of them, which then
+judge it. Fewer are all needed to learn from, and a single one kept back would be an
+anecdote: they are judged by further trainings."""
+
+FOLDS = 3
+"""Further trainings, at most. More would each go without fewer slices, and so be nearer to
+the candidate, but share the same time."""
+
+Slices = Mapping[str, tuple[int, ...]]
+"""Numbers of slices by scan."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which corrected slices judge a candidate.
+
+    Attributes
+    ----------
+    heldout : mapping of str to tuple of int
+        Slices by scan that the candidate itself does not learn from.
+    folds : tuple of mapping
+        Slices by scan that one further training each does not learn from, while the
+        candidate learns from all of them. Either these or `heldout`, or neither.
+    """
+
+    heldout: Slices
+    folds: tuple[Slices, ...] = ()
+
+    @property
+    def trainings(self) -> int:
+        """How many trainings there are, that of the candidate included."""
+        return 1 + len(self.folds)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Split:
+        """What `dataclasses.asdict` made, also after JSON."""
+        return cls(_slices(content["heldout"]), tuple(map(_slices, content["folds"])))
+
+
+def choose_split(corrected: Mapping[str, Sequence[int]], every: int) -> Split:
+    """What of a site's corrections the candidate is judged by.
+
+    Parameters
+    ----------
+    corrected : mapping of str to sequence of int
+        Corrected slices by scan.
+    every : int
+        Of `FEW_CORRECTED` or more slices, one in so many is held out (see
+        `choose_heldout`); 0 to judge by nothing, however many there are.
+    """
+    n = sum(map(len, corrected.values()))
+    if every and LEAST_CORRECTED <= n < FEW_CORRECTED:
+        return Split({}, choose_folds(corrected))
+    return Split(choose_heldout(corrected, every))
+
+
+def choose_folds(
+    corrected: Mapping[str, Sequence[int]],
+) -> tuple[dict[str, tuple[int, ...]], ...]:
+    """Divide corrected slices into groups, each to be judged by a training without it.
+
+    Slices of one scan are in one group, so that a training is judged by scans of which
+    it knows no label, as long as there are enough scans and no training loses more than
+    half of the slices. Else the slices are dealt out in turn, so that each training
+    sees both ends of the structures and the middle. It depends on nothing but the
+    argument.
+
+    Parameters
+    ----------
+    corrected : mapping of str to sequence of int
+        At least `LEAST_CORRECTED` corrected slices by scan.
+
+    Returns
+    -------
+    tuple of dict
+        At most `FOLDS` groups, none empty: slices by scan, only scans that have some.
+    """
+    slices = [(scan_id, index) for scan_id, all_ in corrected.items() for index in sorted(all_)]
+    n_folds = min(len(slices), FOLDS)
+    groups: list[list[tuple[str, int]]] = [[] for _ in range(n_folds)]
+    scans = [scan_id for scan_id, all_ in corrected.items() if all_]
+    for scan_id in sorted(scans, key=lambda scan_id: -len(corrected[scan_id])):
+        min(groups, key=len).extend(each for each in slices if each[0] == scan_id)
+    if len(scans) < n_folds or 2 * max(map(len, groups)) > len(slices):
+        groups = [slices[first::n_folds] for first in range(n_folds)]
+    return tuple(_by_scan(group) for group in groups)
 
 
 def choose_heldout(
@@ -42,11 +131,18 @@ def choose_heldout(
         return {}
     # Half a step in from either end; at every = 1 one slice is left to learn from.
     n = min(max(1, int(len(slices) / every + 0.5)), len(slices) - 1)
-    chosen = [slices[int((i + 0.5) * len(slices) / n)] for i in range(n)]
+    return _by_scan([slices[int((i + 0.5) * len(slices) / n)] for i in range(n)])
+
+
+def _by_scan(slices: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:
     found: dict[str, list[int]] = {}
-    for scan_id, index in chosen:
+    for scan_id, index in slices:
         found.setdefault(scan_id, []).append(index)
     return {scan_id: tuple(indices) for scan_id, indices in found.items()}
+
+
+def _slices(content: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    return {scan_id: tuple(indices) for scan_id, indices in content.items()}
 
 
 @dataclass
@@ -110,9 +206,19 @@ class SliceScore:
 
 @dataclass
 class HeldoutScores:
-    """Collects held-out slices and pools them."""
+    """Collects held-out slices and pools them.
+
+    Attributes
+    ----------
+    schema : LabelSchema
+    crossed : bool
+        Not one model but several made the labels after, each those of the slices that it
+        had not seen: see `dgseg.adaptation.crossing`.
+    slices : list of SliceScore
+    """
 
     schema: LabelSchema
+    crossed: bool = False
     slices: list[SliceScore] = field(default_factory=list)
     _before: list[Overlap] = field(default_factory=list)
     _after: list[Overlap] = field(default_factory=list)

@@ -123,6 +123,7 @@ class Comparison:
             after=after,
             n_better=sum(gain > GAIN for gain in gains),
             n_worse=sum(gain < -GAIN for gain in gains),
+            crossed=self.heldout.crossed,
             volume_ratio=self.volume_ratio,
             area_ratio=self.area_ratio,
             agreement=self.agreement,
@@ -138,6 +139,7 @@ def compare(
     watcher: Watcher,
     *,
     segment_all: bool,
+    crossed: HeldoutScores | None = None,
 ) -> Comparison:
     """Let the candidate propose, and both models where they are compared.
 
@@ -147,6 +149,8 @@ def compare(
         For the proposals of the old and of the new model, a folder a scan.
     segment_all : bool
         All scans, not only the corrected ones and those that are compared.
+    crossed : HeldoutScores, optional
+        What judges the candidate in the place of held-out slices.
 
     Raises
     ------
@@ -157,7 +161,7 @@ def compare(
     corrected = [s for s in reader.usable if s.labels is not None]
     schema = old.info.labels
     areas = corrected_areas(_drawn(reader, corrected), schema)
-    comparison = Comparison(schema, HeldoutScores(schema), areas)
+    comparison = Comparison(schema, crossed or HeldoutScores(schema), areas)
     compared = {s.scan_id for s in uncorrected} | set(heldout)
     todo = [*corrected, *uncorrected]
     if segment_all:

@@ -2,7 +2,7 @@
 
 The result is a dict as JSON can hold it: ``bundle`` (a folder beside the
 result) with ``bundle_id`` and ``parent_id``, ``verdict``, ``holdout`` (both
-models' Dice by slice), ``dice_before`` and ``dice_after`` (means over the
+models' Dice by slice that judged them), ``dice_before`` and ``dice_after`` (means over the
 structures; by structure in ``verdict["numbers"]``), ``steps``, ``seconds``, and
 which scans were ``proposed`` and ``skipped``.
 """
@@ -10,6 +10,7 @@ which scans were ``proposed`` and ``skipped``.
 from __future__ import annotations
 
 import dataclasses
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.crossing import cross_judge, site_crossing
 from dgseg.adaptation.gate import Verdict, judge
-from dgseg.adaptation.holdout import choose_heldout
+from dgseg.adaptation.holdout import HeldoutScores, Split, choose_split
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
 from dgseg.adaptation.reader import SiteReader
-from dgseg.adaptation.watcher import Watcher
+from dgseg.adaptation.watcher import PartWatcher, Watcher
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.errors import AdaptationError
+from dgseg.files import write_json
 from dgseg.site.snapshot import SnapshotScan
 
 
@@ -34,9 +37,11 @@ def adapt(
     out: Path,
     watcher: Watcher,
 ) -> dict[str, Any]:
-    """Adapt a bundle to a site, and judge the candidate on held-out corrections.
+    """Adapt a bundle to a site, and judge the candidate on corrections.
 
-    A call after a stop or a crash takes up the work where it was left.
+    On those that were held out, or, where there are few, on all of them through
+    trainings that have not seen them (`dgseg.adaptation.crossing`). A call after a
+    stop or a crash takes up the work where it was left.
 
     Parameters
     ----------
@@ -67,13 +72,23 @@ def adapt(
     read_info(bundle)  # before a minute is spent on scans
     reader = SiteReader(scans, watcher)
     reader.check()
-    heldout = choose_heldout(_corrected(reader), config.holdout_every)
-    plan = Plan(heldout, out / "checkpoint")
-    candidate = train_candidate(reader, bundle, config, plan, watcher)
+    split = _split(reader, config.holdout_every, out / "checkpoint")
+    # All trainings together take the time that was given.
+    config = dataclasses.replace(config, minutes=config.minutes / split.trainings)
+    plan = Plan(split.heldout, out / "checkpoint")
+    part = PartWatcher(watcher, 0, split.trainings, quiet=False)
+    candidate = train_candidate(reader, bundle, config, plan, part)
+    crossed = None
+    if split.folds:
+        crossing = site_crossing(reader, bundle, split.folds, plan)
+        crossed = cross_judge(crossing, candidate, config, watcher)
     watcher.phase("segmenting", "Segmenting with the candidate.")
-    comparison = _compare(reader, bundle, candidate, config, plan, out, watcher)
+    comparison = _compare(reader, bundle, candidate, config, plan, out, watcher, crossed)
     watcher.phase("judging", "Comparing the candidate with the model in use.")
     info, verdict = read_info(candidate), judge(comparison.evidence())
+    # Not judged by, but the site's history shows what so many corrections brought.
+    marks = (item.annotated for item in reader.usable if item.annotated is not None)
+    verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)
     _publish(candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
     return _result(info, verdict, comparison, reader, time.monotonic() - start)
@@ -87,6 +102,7 @@ def _compare(
     plan: Plan,
     out: Path,
     watcher: Watcher,
+    crossed: HeldoutScores | None,
 ) -> Comparison:
     """Both models on the scans that tell them apart; the devices are free afterwards."""
     old, new = (
@@ -99,21 +115,32 @@ def _compare(
             old,
             new,
             plan.heldout,
-            (plan.checkpoint / "before", out / "proposals"),
+            (plan.before, out / "proposals"),
             watcher,
             segment_all=config.segment_all,
+            crossed=crossed,
         )
     finally:
         old.release()
         new.release()
 
 
-def _corrected(reader: SiteReader) -> dict[str, list[int]]:
-    return {
+def _split(reader: SiteReader, every: int, checkpoint: Path) -> Split:
+    """Which slices judge; as the first run chose, whatever scans are gone since.
+
+    What a training has not seen in its first run it must not see after a resumption.
+    """
+    path = checkpoint / "split.json"
+    if path.exists():
+        return Split.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    corrected = {
         item.scan_id: [int(i) for i in item.annotated.nonzero()[0]]
         for item in reader.usable
         if item.annotated is not None
     }
+    split = choose_split(corrected, every)
+    write_json(path, dataclasses.asdict(split))
+    return split
 
 
 def _publish(candidate: Path, info: BundleInfo, verdict: Verdict, folder: Path) -> None:

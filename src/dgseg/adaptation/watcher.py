@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from dgseg.errors import DgsegError
@@ -44,3 +45,47 @@ def check_stop(watcher: Watcher) -> None:
     """Raise `AdaptationStopped` if the watcher wants it."""
     if watcher.should_stop():
         raise AdaptationStopped
+
+
+@dataclass(frozen=True)
+class PartWatcher:
+    """The watcher of all of several equal trainings, as one of them sees it.
+
+    Attributes
+    ----------
+    whole : Watcher
+        Told of the steps as steps of all trainings together.
+    number, n_parts : int
+        Of this training, from 0; of all.
+    quiet : bool
+        Tell of steps, but neither of phases nor of losses: they are of no candidate.
+    """
+
+    whole: Watcher
+    number: int
+    n_parts: int
+    quiet: bool = True
+
+    def should_stop(self) -> bool:
+        """Whether to stop at the next opportunity."""
+        return self.whole.should_stop()
+
+    def phase(self, name: Phase, message: str) -> None:
+        """A part of the work begins."""
+        if not self.quiet:
+            self.whole.phase(name, message)
+
+    def progress(
+        self, step: int, total: int, losses: Mapping[str, float] | None = None
+    ) -> None:
+        """`step` of `total` of this training is done."""
+        done = self.number * total + step
+        self.whole.progress(done, self.n_parts * total, None if self.quiet else losses)
+
+    def metrics(self, numbers: Mapping[str, object]) -> None:
+        """Numbers that are no losses."""
+        self.whole.metrics(numbers)
+
+    def warn(self, problem: str | DgsegError, *, scan_id: str | None = None) -> None:
+        """Something was passed over."""
+        self.whole.warn(problem, scan_id=scan_id)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dgseg.adaptation.candidate import _items, describe, fine_tune
+from dgseg.adaptation.candidate import describe, fine_tune, items_without
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.reader import SiteReader
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
@@ -18,7 +18,7 @@ def test_held_out_slices_reach_the_training_in_no_form(make_item, watcher):
     scan = SiteReader([item], watcher).read(item)
     bright = scan.array.copy()
     bright[2] = bright.max()  # a slice that would be known anywhere
-    (annotated,) = _items(SiteReader([item], watcher), {item.scan_id: (2,)})
+    (annotated,) = items_without(SiteReader([item], watcher), {item.scan_id: (2,)})
     marked = type(annotated)(
         type(scan)(bright, scan.geometry, scan.source),
         annotated.labels,
@@ -37,7 +37,7 @@ def test_held_out_slices_reach_the_training_in_no_form(make_item, watcher):
 
 def test_nothing_is_hidden_where_nothing_is_held_out(make_item, watcher):
     items = [make_item(0, corrected=(0, 1)), make_item(1)]
-    store = SliceStore.build(_items(SiteReader(items, watcher), {}), Preprocessing())
+    store = SliceStore.build(items_without(SiteReader(items, watcher), {}), Preprocessing())
     assert store.n_slices("clinic") == 12
     assert store.n_slices("clinic", labelled=True) == 2
 
@@ -90,7 +90,7 @@ def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(make_item, wat
 
     def scans():
         reads.append(1)
-        return _items(SiteReader(items, watcher), {})
+        return items_without(SiteReader(items, watcher), {})
 
     config = AdaptConfig(steps=2, device="cpu", precision="fp32", patch_px=32, threads=1)
     folder = tmp_path / "checkpoint"

@@ -11,8 +11,11 @@ from dgseg.adaptation.gate import Evidence, judge
 RISE = ({"GM": 0.70, "WM": 0.80}, {"GM": 0.80, "WM": 0.86})
 
 
-def evidence(before, after, *, n=4, ratios=None, areas=None, agreement=None) -> Evidence:
+def evidence(
+    before, after, *, n=4, ratios=None, areas=None, agreement=None, **more
+) -> Evidence:
     return Evidence(
+        **more,
         n_heldout=n,
         before=before,
         after=after,
@@ -30,6 +33,29 @@ def test_a_clear_rise_is_green_and_says_the_numbers():
     assert "GM 0.70 to 0.80" in verdict.sentence
     assert "GM +10 %, WM -5 %" in verdict.sentence
     assert verdict.numbers["dice_after"] == pytest.approx(0.83)
+
+
+def test_crossed_evidence_says_who_judged():
+    verdict = judge(evidence(*RISE, n=3, n_better=3, crossed=True))
+    assert (verdict.colour, verdict.accept) == ("green", True)
+    assert verdict.sentence.startswith(
+        "On 3 corrected slices, each judged by a training that had not seen it, Dice rises "
+        "from 0.75 to 0.83 (GM 0.70 to 0.80, WM 0.80 to 0.86)."
+    )
+    assert "held-out" not in verdict.sentence
+    assert verdict.numbers["crossed"] is True
+
+
+@pytest.mark.parametrize(
+    ("n", "n_worse", "colour"),
+    [(2, 0, "green"), (2, 1, "amber"), (3, 1, "green"), (3, 2, "amber"), (7, 2, "green")],
+)
+def test_a_mean_that_some_slices_made_alone_is_no_rise(n, n_worse, colour):
+    verdict = judge(evidence(*RISE, n=n, n_worse=n_worse, n_better=n - n_worse))
+    assert verdict.colour == colour
+    assert (f"{n_worse} of these slices became worse" in verdict.sentence) == (
+        colour == "amber"
+    )
 
 
 def test_one_held_out_slice_is_an_anecdote():

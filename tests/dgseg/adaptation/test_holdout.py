@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgseg.adaptation.holdout import HeldoutScores, Overlap, choose_heldout
+from dgseg.adaptation.holdout import (
+    HeldoutScores,
+    Overlap,
+    Split,
+    choose_folds,
+    choose_heldout,
+    choose_split,
+)
 from dgseg.scans.schema import SPINAL_GM, Label, LabelSchema
 
 corrected = st.dictionaries(
@@ -23,14 +33,14 @@ def test_held_out_slices_are_corrected_ones_and_leave_some_to_learn_from(correct
     assert all(set(heldout[scan]) <= set(corrected[scan]) for scan in heldout)
     assert n_out == sum(len(set(indices)) for indices in heldout.values())
     assert all(heldout.values())
-    if every == 0 or n_all < 3:
+    if every == 0 or n_all < 2:
         assert n_out == 0
     else:
         assert 1 <= n_out < n_all
     assert heldout == choose_heldout(corrected, every)
 
 
-@pytest.mark.parametrize(("n", "expected"), [(2, 0), (3, 1), (4, 1), (6, 2), (8, 2), (40, 10)])
+@pytest.mark.parametrize(("n", "expected"), [(1, 0), (2, 1), (4, 1), (6, 2), (8, 2), (40, 10)])
 def test_one_in_four_is_held_out(n, expected):
     heldout = choose_heldout({"a": range(n)}, 4)
     assert sum(map(len, heldout.values())) == expected
@@ -39,6 +49,56 @@ def test_one_in_four_is_held_out(n, expected):
 def test_held_out_slices_are_spread_over_the_scans():
     heldout = choose_heldout({name: range(4) for name in "abcd"}, 4)
     assert set(heldout) == set("abcd")
+
+
+def as_set(slices):
+    return {(scan, index) for scan, indices in slices.items() for index in indices}
+
+
+@given(corrected=corrected, every=st.integers(0, 9))
+def test_few_corrections_are_all_learnt_from_and_all_judge(corrected, every):
+    split = choose_split(corrected, every)
+    n_all = sum(map(len, corrected.values()))
+    assert split == choose_split(corrected, every)
+    assert not (split.heldout and split.folds)
+    if every and 2 <= n_all < 8:
+        assert len(split.folds) == min(n_all, 3)
+        parts = [as_set(fold) for fold in split.folds]
+        assert all(0 < len(part) < n_all for part in parts)
+        assert sum(map(len, parts)) == n_all
+        assert set().union(*parts) == as_set(corrected)
+        assert split.trainings == 1 + len(parts)
+    else:
+        assert split == Split(choose_heldout(corrected, every))
+        assert split.trainings == 1
+
+
+@pytest.mark.parametrize(
+    ("corrected", "folds"),
+    [
+        # A training is judged by scans of which it knows no label, ...
+        ({"a": [1], "b": [2, 5], "c": [3]}, [{"b": (2, 5)}, {"a": (1,)}, {"c": (3,)}]),
+        (
+            {"a": [1, 4], "b": [2], "c": [3], "d": [0], "e": [6]},
+            [{"a": (1, 4)}, {"b": (2,), "d": (0,)}, {"c": (3,), "e": (6,)}],
+        ),
+        # ... unless there are too few of them, or one has most of the corrections.
+        ({"a": [5, 1], "b": [2]}, [{"a": (1,)}, {"a": (5,)}, {"b": (2,)}]),
+        ({"a": [1, 2, 3, 4, 5]}, [{"a": (1, 4)}, {"a": (2, 5)}, {"a": (3,)}]),
+        (
+            {"a": [1, 2, 3, 4], "b": [7], "c": [8]},
+            [{"a": (1, 4)}, {"a": (2,), "b": (7,)}, {"a": (3,), "c": (8,)}],
+        ),
+        ({"a": [1], "b": [2]}, [{"a": (1,)}, {"b": (2,)}]),
+    ],
+)
+def test_slices_of_one_scan_are_in_one_fold_where_that_can_be(corrected, folds):
+    assert list(choose_folds(corrected)) == folds
+
+
+def test_a_split_survives_json():
+    for split in (choose_split({"a": [1, 2], "b": [3]}, 4), choose_split({"a": range(9)}, 4)):
+        assert Split.from_dict(json.loads(json.dumps(asdict(split)))) == split
 
 
 def brute_force_dice(a, b, value):

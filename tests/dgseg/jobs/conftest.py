@@ -97,7 +97,7 @@ def make_site(tmp_path, scan_files, tiny_bundle) -> MakeSite:
 
 
 QUICK = AdaptConfig(
-    steps=60,
+    steps=15,
     patch_px=32,
     batch_labelled=2,
     batch_unlabelled=2,

@@ -29,7 +29,11 @@ QUICK = AdaptConfig(
     device="cpu",
     precision="fp32",
     threads=1,
+    holdout_every=0,
 )
+"""Without a judgement, which takes further trainings."""
+
+CROSSED = dataclasses.replace(QUICK, holdout_every=4)
 
 
 def told(folder) -> list[JobEvent]:
@@ -55,18 +59,24 @@ def everything_written(folder) -> str:
 
 
 def test_an_adaptation_finishes_and_tells_everything(make_job, run_here, tiny_bundle):
-    folder = make_job()
+    folder = make_job(CROSSED)
     assert run_here(folder.path) == 0
     assert folder.state == "finished"
 
     events = told(folder)
     assert [e.state for e in events if e.type == "state"] == ["running", "finished"]
     phases = list(dict.fromkeys(e.phase for e in events if e.phase))
-    assert phases == ["preparing", "training", "segmenting", "judging"]
-    training = [e for e in events if e.type == "progress" and e.phase == "training"]
-    assert training[-1].step == training[-1].total == 60
+    assert phases == ["preparing", "training", "judging", "segmenting"]
+    training, judging = (
+        [e for e in events if e.type == "progress" and e.phase == phase]
+        for phase in ("training", "judging")
+    )
+    assert {e.total for e in training + judging} == {4 * 60}
+    assert 0 < training[-1].step <= 60
     assert "loss" in training[-1].losses
     assert training[-1].elapsed_s > 0
+    assert judging[-1].step == judging[-1].total
+    assert not any(e.losses for e in judging)
     assert not warnings(folder)
 
     result = folder.result
@@ -77,7 +87,9 @@ def test_an_adaptation_finishes_and_tells_everything(make_job, run_here, tiny_bu
     assert info.training["steps"] == result["steps"] == 60
     assert info.domains == ("hospital",)
     assert info.metrics["gate"]["colour"] == result["verdict"]["colour"]
-    assert len(result["holdout"]) == 1
+    assert info.training["n_corrected_slices"] == len(result["holdout"]) == 4
+    assert info.training["n_heldout_slices"] == 0
+    assert result["verdict"]["numbers"]["crossed"]
     assert 0 <= result["dice_before"] <= 1
     assert 0 <= result["dice_after"] <= 1
     assert len(result["proposed"]) == 3
@@ -101,22 +113,28 @@ def test_a_candidate_can_be_accepted_by_its_site(make_job, run_here, tmp_path):
         assert site.accepted_info.bundle_id == folder.result["bundle_id"]
 
 
-def test_held_out_slices_are_judged_by_their_corrections(make_job, run_here, tmp_path):
-    folder = make_job()
+def test_held_out_slices_are_judged_by_their_corrections(
+    make_job, make_site, run_here, tmp_path
+):
+    site = make_site(corrected=(range(5), range(4)))
+    folder = make_job(dataclasses.replace(CROSSED, steps=10), site=site)
     run_here(folder.path)
-    score = folder.result["holdout"][0]
-    site = Workspace.read_only_view(tmp_path / "site")
-    correction = site.corrections(score["scan_id"]).labels[score["slice"]]
-    proposal = read_proposal(folder.proposals(score["scan_id"])).labels[score["slice"]]
-    for value, name in ((1, "GM"), (2, "WM")):
-        both = np.sum((correction == value) & (proposal == value))
-        size = np.sum(correction == value) + np.sum(proposal == value)
-        assert score["after"][name] == pytest.approx(2 * both / size)
+    info = read_info(folder.bundle)
+    assert info.training["n_heldout_slices"] == len(folder.result["holdout"]) == 2
+    assert not folder.result["verdict"]["numbers"]["crossed"]
+    for score in folder.result["holdout"]:
+        site = Workspace.read_only_view(tmp_path / "site")
+        correction = site.corrections(score["scan_id"]).labels[score["slice"]]
+        proposal = read_proposal(folder.proposals(score["scan_id"])).labels[score["slice"]]
+        for value, name in ((1, "GM"), (2, "WM")):
+            both = np.sum((correction == value) & (proposal == value))
+            size = np.sum(correction == value) + np.sum(proposal == value)
+            assert score["after"][name] == pytest.approx(2 * both / size)
 
 
 def test_stopped_and_resumed_it_does_what_it_would_have_done(make_job, make_site, run_here):
     site = make_site()
-    unbroken, broken = (make_job(site=site, name=name) for name in ("a", "b"))
+    unbroken, broken = (make_job(QUICK, site=site, name=name) for name in ("a", "b"))
     run_here(unbroken.path)
 
     def stop_in_training(event: JobEvent) -> None:
@@ -134,7 +152,55 @@ def test_stopped_and_resumed_it_does_what_it_would_have_done(make_job, make_site
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
-@pytest.mark.parametrize("phase", ["preparing", "segmenting"])
+def test_stopped_within_a_judging_training_it_goes_on_there(make_job, make_site, run_here):
+    site = make_site()
+    unbroken, broken = (make_job(CROSSED, site=site, name=name) for name in ("a", "b"))
+    run_here(unbroken.path)
+
+    def stop_in_second_fold(event: JobEvent) -> None:
+        if event.type == "progress" and event.phase == "judging" and event.step >= 120:
+            broken.request_stop()
+
+    assert run_here(broken.path, listener=stop_in_second_fold) == 0
+    assert broken.state == "stopped"
+    kept = {path.name for path in broken.checkpoint.glob("fold-*/candidate")}
+    assert kept == {"candidate"}
+    assert (broken.checkpoint / "fold-1" / "candidate" / "bundle.json").exists()
+    assert not (broken.checkpoint / "fold-3").exists()
+    assert not broken.bundle.exists()
+    assert run_here(broken.path) == 0
+    again = [e for e in told(broken) if e.run == 2 and e.type == "progress"]
+    assert not any(e.phase == "training" for e in again)
+    assert min(e.step for e in again if e.phase == "judging") > 120
+    for name in ("holdout", "dice_before", "dice_after"):
+        assert unbroken.result[name] == broken.result[name]
+
+
+def test_a_scan_that_goes_before_a_resumption_judges_nothing(make_job, make_site, run_here):
+    site = make_site()
+    folder = make_job(site=site)
+
+    def stop(event: JobEvent) -> None:
+        if event.phase == "judging":
+            folder.request_stop()
+
+    run_here(folder.path, listener=stop)
+    records = Workspace.read_only_view(site).records
+    records[1].source.path.unlink()
+    assert run_here(folder.path) == 0
+    assert {score["scan_id"] for score in folder.result["holdout"]} == {records[0].scan_id}
+    assert len(folder.result["holdout"]) == 3
+
+
+def test_one_correction_can_judge_nothing(make_job, make_site, run_here):
+    folder = make_job(site=make_site(corrected=((2,),)))
+    assert run_here(folder.path) == 0
+    assert folder.result["holdout"] == []
+    assert "nobody can tell" in folder.result["verdict"]["sentence"]
+    assert folder.result["verdict"]["accept"] is False
+
+
+@pytest.mark.parametrize("phase", ["preparing", "judging", "segmenting"])
 def test_it_can_be_stopped_in_any_phase(make_job, run_here, phase):
     folder = make_job()
 
@@ -322,7 +388,10 @@ def test_one_process_at_a_time(make_job, run_here, monkeypatch):
 
 
 def test_time_decides_where_no_steps_are_given(make_job, run_here):
-    folder = make_job(dataclasses.replace(QUICK, steps=None, minutes=0.02))
+    folder = make_job(dataclasses.replace(CROSSED, steps=None, minutes=0.02))
     assert run_here(folder.path) == 0
     assert 1 <= folder.result["steps"] <= 4000
-    assert read_info(folder.bundle).training["seconds"] < 3
+    training = read_info(folder.bundle).training
+    assert training["seconds"] < 3
+    # A quarter of it, for three more trainings judge.
+    assert training["config"]["minutes"] == pytest.approx(0.005)

@@ -1,0 +1,153 @@
+"""Judging a candidate that has learnt from every correction: by trainings that have not.
+
+Where there are few corrected slices the candidate needs them all, so that none is left
+that could judge it. What can be judged is the training: it is done again without one
+group of the slices after the other (`dgseg.adaptation.holdout.choose_folds`), with the
+same method, bundle, seed and number of steps, and each of these models is compared with
+the bundle on the slices that it has never seen, neither their labels nor their images.
+They have learnt from fewer slices than the candidate, so that what they gain is rather
+less than what it gains. Nobody else ever sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dgseg.adaptation.candidate import Plan, fine_tune, items_without
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.holdout import HeldoutScores, Slices
+from dgseg.adaptation.judging import LazySegmenter
+from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.watcher import PartWatcher, Watcher
+from dgseg.bundles.bundle import read_info
+from dgseg.scans.annotated import AnnotatedScan
+from dgseg.scans.scan import Scan
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Further trainings that judge a candidate.
+
+    Attributes
+    ----------
+    folds : tuple of mapping of str to tuple of int
+        Slices by scan that each training goes without.
+    items : callable
+        Gives the scans to learn from, with the slices of a fold hidden.
+    truth : callable
+        Gives a scan by its identifier with its labels; None if it is gone.
+    bundle : Path
+        In use; all trainings begin from it.
+    before, folder : Path
+        For the bundle's proposals, a folder a scan, and for each training's own.
+    """
+
+    folds: tuple[Slices, ...]
+    items: Callable[[Slices], Iterable[AnnotatedScan]]
+    truth: Callable[[str], tuple[Scan, np.ndarray] | None]
+    bundle: Path
+    before: Path
+    folder: Path
+
+
+def site_crossing(
+    reader: SiteReader, bundle: Path, folds: tuple[Slices, ...], plan: Plan
+) -> Crossing:
+    """The further trainings of a job, on the scans of its site."""
+    known = {item.scan_id: item for item in reader.usable}
+
+    def truth(scan_id: str) -> tuple[Scan, np.ndarray] | None:
+        item = known.get(scan_id)
+        scan = None if item is None else reader.read(item)
+        return (
+            None if item is None or item.labels is None or scan is None else (scan, item.labels)
+        )
+
+    items = partial(items_without, reader)
+    return Crossing(folds, items, truth, bundle, plan.before, plan.checkpoint)
+
+
+def cross_judge(
+    crossing: Crossing, candidate: Path, config: AdaptConfig, watcher: Watcher
+) -> HeldoutScores:
+    """Compare the bundle with trainings like the candidate's, on slices they have not seen.
+
+    A call after a stop or a crash keeps the trainings that are finished, and goes on
+    with the one that is not.
+
+    Parameters
+    ----------
+    crossing : Crossing
+    candidate : Path
+        The candidate's bundle: what is trained here takes as many steps as it did.
+    config : AdaptConfig
+        The candidate's.
+    watcher : Watcher
+
+    Returns
+    -------
+    HeldoutScores
+        Of the slices of all folds.
+
+    Raises
+    ------
+    DgsegError, AdaptationStopped
+        As `dgseg.adaptation.candidate.fine_tune`.
+    """
+    config = replace(config, steps=int(read_info(candidate).training["steps"]))
+    scores = HeldoutScores(read_info(crossing.bundle).labels, crossed=True)
+    old = _segmenter(crossing.bundle, config)
+    try:
+        for number in range(len(crossing.folds)):
+            new = _segmenter(_train(crossing, number, config, watcher), config)
+            try:
+                _compare(crossing, number, old, new, scores, watcher)
+            finally:
+                new.release()
+    finally:
+        old.release()
+    return scores
+
+
+def _train(crossing: Crossing, number: int, config: AdaptConfig, watcher: Watcher) -> Path:
+    """Train without one fold; returns the bundle."""
+    n, fold = len(crossing.folds), crossing.folds[number]
+    words = f"Training without slice group {number + 1} of {n}, to judge by it."
+    watcher.phase("judging", words)
+    checkpoint = _folder(crossing, number)
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    part = PartWatcher(watcher, number + 1, n + 1)
+    return fine_tune(lambda: crossing.items(fold), crossing.bundle, config, checkpoint, part)
+
+
+def _compare(
+    crossing: Crossing,
+    number: int,
+    old: LazySegmenter,
+    new: LazySegmenter,
+    scores: HeldoutScores,
+    watcher: Watcher,
+) -> None:
+    for scan_id, slices in crossing.folds[number].items():
+        found = crossing.truth(scan_id)
+        if found is None:
+            continue
+        scan, labels = found
+        before = old.proposal(scan, crossing.before / scan_id, watcher).labels
+        folder = _folder(crossing, number) / "proposals" / scan_id
+        after = new.proposal(scan, folder, watcher).labels
+        for index in slices:
+            scores.add(scan_id, index, labels[index], before[index], after[index])
+
+
+def _folder(crossing: Crossing, number: int) -> Path:
+    return crossing.folder / f"fold-{number + 1}"
+
+
+def _segmenter(bundle: Path, config: AdaptConfig) -> LazySegmenter:
+    return LazySegmenter(bundle, read_info(bundle), config.device, config.precision)
