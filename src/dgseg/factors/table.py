@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def write_npz(path: str | Path, records: Sequence[ScanFactors], domains: Sequenc
         If the disk refuses.
     """
     path = Path(path)
-    arrays = {
+    arrays: dict[str, Any] = {
         name: np.concatenate([getattr(factors, name) for factors in records])
         for name in ("style", "domain", "error", "uncertainty", "likeness", "thumbnails")
     }
