@@ -22,6 +22,36 @@ _COLOURS = {
 _OTHER = (("#d58cff", "#7a2fb8"), ("#ff8fa3", "#b0304a"), ("#7fd6e8", "#0b6b7d"))
 
 
+def quiet_plot(name: str, height: int = HEIGHT) -> Any:
+    """A plot of pyqtgraph's that neither zooms nor offers menus.
+
+    Parameters
+    ----------
+    name : str
+        What it shows, for those who cannot see it.
+    height : int
+        Pixels.
+    """
+    import pyqtgraph
+
+    plot = pyqtgraph.PlotWidget()
+    plot.setFixedHeight(height)
+    plot.setMenuEnabled(False)
+    plot.setMouseEnabled(x=False, y=False)
+    plot.hideButtons()
+    plot.setAccessibleName(name)
+    return plot
+
+
+def paint_ground(plot: Any, look: Look) -> None:
+    """Give a plot's ground and axes the colours of a theme."""
+    plot.setBackground(look.raised)
+    for side in ("left", "bottom"):
+        axis = plot.getPlotItem().getAxis(side)
+        axis.setPen(look.tone("muted"))
+        axis.setTextPen(look.tone("muted"))
+
+
 class CurvesView(QWidget):
     """Loss terms over steps, on a logarithmic axis where they span decades."""
 
@@ -72,15 +102,8 @@ class CurvesView(QWidget):
         self._waiting.show()
 
     def _make_plot(self) -> None:
-        import pyqtgraph
-
-        self._plot = pyqtgraph.PlotWidget()
-        self._plot.setFixedHeight(HEIGHT)
-        self._plot.setMenuEnabled(False)
-        self._plot.setMouseEnabled(x=False, y=False)
-        self._plot.hideButtons()
+        self._plot = quiet_plot("Loss curves")
         self._plot.getPlotItem().setLogMode(x=False, y=True)
-        self._plot.setAccessibleName("Loss curves")
         self._layout.insertWidget(0, self._plot)
 
     def _make_lines(self, names: list[str]) -> None:
@@ -101,12 +124,7 @@ class CurvesView(QWidget):
             return
         import pyqtgraph
 
-        self._plot.setBackground(self._look.raised)
-        muted = self._look.tone("muted")
-        for side in ("left", "bottom"):
-            axis = self._plot.getPlotItem().getAxis(side)
-            axis.setPen(muted)
-            axis.setTextPen(muted)
+        paint_ground(self._plot, self._look)
         clear(self._legend)
         for at, (name, line) in enumerate(self._lines.items()):
             color = self._colour(name, at)

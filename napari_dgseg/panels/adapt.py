@@ -95,6 +95,7 @@ class AdaptPanel(QWidget):
         """Take the colours of a theme."""
         self.curves.wear(look)
         self.verdict.wear(look)
+        self.history.wear(look)
 
     def refresh(self) -> None:
         """Show the state of the adaptation."""

@@ -1,8 +1,9 @@
 """Which models a site has accepted, one after another, and copies of all of them.
 
-``history.jsonl`` has one line for each change of the accepted bundle, oldest
-first, and its last line decides which bundle is the accepted one. So a change
-takes effect in one step: the bundle is copied, then the history is replaced.
+``history.jsonl`` has one line for each decision on the accepted bundle, oldest
+first, and its last line names the bundle that is the accepted one: where a candidate
+was refused, the same as before. So a change takes effect in one step: the bundle is
+copied, then the history is replaced.
 What comes after (the copy of the identifier in ``site.json``) is only a
 convenience for people, and is put right when the site is next opened.
 """
@@ -63,8 +64,11 @@ class Lineage:
 
     def accept(self, candidate: Path, verdict: Mapping[str, Any]) -> BundleInfo:
         """Copy a candidate in and make it the accepted bundle."""
-        numbers = verdict.get("numbers", {})
-        return self._adopt(candidate, "accepted", str(verdict.get("sentence", "")), numbers)
+        return self._adopt(candidate, "accepted", *_said(verdict))
+
+    def refuse(self, verdict: Mapping[str, Any]) -> None:
+        """Note that a candidate was judged so, and that the accepted bundle stays."""
+        self._append(self.accepted_id, None, "refused", *_said(verdict))
 
     def roll_back(self, bundle_id: str) -> BundleInfo:
         """Make an earlier accepted bundle the accepted one again."""
@@ -75,7 +79,8 @@ class Lineage:
             )
         info = read_info(self._path / "bundles" / bundle_id)
         if bundle_id != self.accepted_id:
-            self._append(info, "rolled-back", f"Back from model {self.accepted_id}.", {})
+            note = f"Back from model {self.accepted_id}."
+            self._append(info.bundle_id, info.parent_id, "rolled-back", note, {})
         return info
 
     def _adopt(
@@ -100,16 +105,21 @@ class Lineage:
             raise write_error(
                 "The model could not be copied into the site", target, error
             ) from (error)
-        self._append(info, action, note, numbers or {})
+        self._append(info.bundle_id, info.parent_id, action, note, numbers or {})
         return info
 
     def _append(
-        self, info: BundleInfo, action: str, note: str, numbers: Mapping[str, Any]
+        self,
+        bundle_id: str,
+        parent_id: str | None,
+        action: str,
+        note: str,
+        numbers: Mapping[str, Any],
     ) -> None:
         entry = HistoryEntry.model_validate(
             {
-                "bundle_id": info.bundle_id,
-                "parent_id": info.parent_id,
+                "bundle_id": bundle_id,
+                "parent_id": parent_id,
                 "action": action,
                 "note": note,
                 "numbers": json.loads(json.dumps(dict(numbers), default=_plain)),
@@ -128,6 +138,11 @@ class Lineage:
         self._lines = lines
         self.entries = [*self.entries, entry]
         self.accepted_id = entry.bundle_id
+
+
+def _said(verdict: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """A verdict's sentence and numbers."""
+    return str(verdict.get("sentence", "")), verdict.get("numbers") or {}
 
 
 def _read_lines(path: Path) -> list[str]:

@@ -67,22 +67,23 @@ class ScanRecord:
 
 
 class HistoryEntry(BaseModel):
-    """One change of the accepted bundle.
+    """One decision on the accepted bundle.
 
     Attributes
     ----------
     bundle_id : str
-        The bundle that became the accepted one.
+        The bundle that became the accepted one, or stayed it.
     parent_id : str or None
-        The bundle that it was fine-tuned from.
+        The bundle that it was fine-tuned from; None where it stayed.
     time : str
         ISO 8601, UTC.
-    action : {'initial', 'accepted', 'rolled-back'}
-        What happened.
+    action : {'initial', 'accepted', 'refused', 'rolled-back'}
+        What happened; a ``'refused'`` candidate left everything as it was.
     note : str
         The gate's sentence, or which bundle was left.
     numbers : dict
-        The gate's numbers.
+        The gate's numbers, and as ``n_corrected`` the slices that were corrected when
+        the adaptation began, which older versions did not write.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -90,9 +91,23 @@ class HistoryEntry(BaseModel):
     bundle_id: BundleId
     parent_id: str | None = None
     time: str = Field(default_factory=utc_now)
-    action: Literal["initial", "accepted", "rolled-back"]
+    action: Literal["initial", "accepted", "refused", "rolled-back"]
     note: str = ""
     numbers: dict[str, Any] = {}
+
+    @property
+    def n_corrected(self) -> int | None:
+        """Slices that were corrected when the adaptation began; None where not noted."""
+        n = self.numbers.get("n_corrected")
+        return n if isinstance(n, int) else None
+
+    @property
+    def dice(self) -> tuple[float, float] | None:
+        """Mean Dice before and after; None where there was nothing to judge by."""
+        before, after = self.numbers.get("dice_before"), self.numbers.get("dice_after")
+        if isinstance(before, int | float) and isinstance(after, int | float):
+            return float(before), float(after)
+        return None
 
 
 class SiteFile(BaseModel):

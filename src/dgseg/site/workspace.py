@@ -4,7 +4,7 @@ The folder holds::
 
     site.json            format, name, label schema, accepted bundle      (+ .bak)
     scans.json           the list of scans, with their paths              (+ .bak)
-    history.jsonl        which bundle was accepted when, and why
+    history.jsonl        which bundle was accepted or refused when, and why
     lock                 held by the one program that may write
     bundles/<bundle_id>/ a copy of every bundle that was ever accepted
     scans/<scan_id>/
@@ -212,7 +212,7 @@ class Workspace(ScanShelf):
 
     @property
     def history(self) -> list[HistoryEntry]:
-        """Every change of the accepted bundle, oldest first."""
+        """Every decision on the accepted bundle, oldest first."""
         return list(self._lineage.entries)
 
     def accept(self, candidate: Path, verdict: Mapping[str, Any]) -> BundleInfo:
@@ -237,6 +237,23 @@ class Workspace(ScanShelf):
             info = self._lineage.accept(Path(candidate), verdict)
             self._note_accepted()
             return info
+
+    def refuse(self, verdict: Mapping[str, Any]) -> None:
+        """Note in the history that a candidate was refused; nothing else changes.
+
+        Parameters
+        ----------
+        verdict : mapping
+            The gate's, as for `accept`.
+
+        Raises
+        ------
+        WorkspaceWriteError
+            If the disk refuses.
+        """
+        with self._lock:
+            self._require_writing()
+            self._lineage.refuse(verdict)
 
     def roll_back(self, bundle_id: str) -> BundleInfo:
         """Make a bundle that was accepted before the accepted one again.

@@ -243,3 +243,49 @@ def test_a_damaged_history_leaves_the_accepted_bundle(site, open_site, make_bund
     other = again.accept(make_bundle(), VERDICT)
     again.close()
     assert open_site().accepted_info == other
+
+
+def test_a_refused_one_is_remembered_and_changes_nothing(site, open_site, make_bundle):
+    second = site.accept(make_bundle(), VERDICT)
+    site.refuse({"sentence": "Worse.", "numbers": {"n_corrected": 3}})
+    assert site.accepted_info == second
+    site.close()
+
+    again = open_site()
+    assert again.accepted_info == second
+    entry = again.history[-1]
+    assert (entry.action, entry.note, entry.bundle_id, entry.parent_id) == (
+        "refused",
+        "Worse.",
+        second.bundle_id,
+        None,
+    )
+    assert entry.numbers == {"n_corrected": 3}
+    first = again.history[0].bundle_id
+    again.roll_back(first)
+    assert again.accepted_info.bundle_id == first
+
+
+def test_a_verdict_without_words_can_be_refused(site):
+    site.refuse({})
+    assert (site.history[-1].note, site.history[-1].numbers) == ("", {})
+
+
+def test_a_program_that_knows_no_refusal_keeps_the_accepted_one(site, open_site, make_bundle):
+    accepted = site.accept(make_bundle(), VERDICT)
+    site.refuse(VERDICT)
+    site.close()
+    path = site.path / "history.jsonl"
+    # What an action looks like that this program does not know.
+    path.write_text(path.read_text().replace('"refused"', '"from-the-future"'))
+    again = open_site()
+    assert again.accepted_info == accepted
+    assert [entry.action for entry in again.history] == ["initial", "accepted"]
+
+
+def test_a_disk_that_refuses_a_refusal_says_so(site, refuse_fsync):
+    before = site.history
+    refuse_fsync()
+    with pytest.raises(WorkspaceWriteError):
+        site.refuse(VERDICT)
+    assert site.history == before
