@@ -38,6 +38,8 @@ class BenchmarkAdaptation:
     """Rows: methods or presets, with options such as mean-teacher:anchor=1,ramp=0.1."""
     ks: tuple[int, ...] = (0, 1, 3, 5)
     """Numbers of corrected slices; 0 for methods that need none."""
+    choose: tuple[Literal["even", "random", "suggested"], ...] = ("even",)
+    """How they are chosen: evenly, at random, or as the plugin would suggest them."""
     seeds: tuple[int, ...] = (0,)
     """Of the halves and the trainings; all of one before the next."""
     targets: tuple[str, ...] = ()
@@ -122,6 +124,7 @@ class BenchmarkAdaptation:
             config=self._config(),
             ks=self.ks,
             seeds=self.seeds,
+            choices=tuple(dict.fromkeys(self.choose)),
             patch_px=self.patch_px,
             gate_slices=self.gate_slices,
             ceiling=None if self.ceiling == "none" else adaptation_row(self.ceiling),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgseg.site.proposals import stamp
+from dgseg.site.proposals import Proposal, stamp
 from dgseg.site.suggest import ScanSlices
 from dgseg.site.traits import disagreement, measure_traits
 from dgseg.site.workspace import Workspace
@@ -50,9 +50,26 @@ def survey_scan(
     if proposal is None:
         return None
     before = workspace.read_proposal(scan_id, previous_id) if previous_id else None
+    return slices_of(scan_id, proposal, len(workspace.schema.labels), before)
+
+
+def slices_of(
+    scan_id: str, proposal: Proposal, n_structures: int, before: Proposal | None = None
+) -> ScanSlices:
+    """What a proposal tells of the slices of a scan.
+
+    Parameters
+    ----------
+    scan_id : str
+    proposal : Proposal
+        Of the present model; where it has no traits, they are measured from it.
+    n_structures : int
+        Its labels run from 1 to this.
+    before : Proposal, optional
+        Of the model before.
+    """
     differ = None if before is None else disagreement(proposal.labels, before.labels)
     traits = proposal.traits
-    n_structures = len(workspace.schema.labels)
     if traits is None or traits.by_structure.shape[1] != n_structures:
         traits = measure_traits(proposal.labels, proposal.uncertainty, n_structures)
     return ScanSlices(scan_id, proposal.slice_uncertainty, traits, differ)

@@ -40,8 +40,10 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     options += ["--seeds", "0", "1", "--targets", target, "--base", "deepall"]
     options += ["--steps", "50", "--patch-px", "64", "--batch-labelled", "2"]
     options += ["--batch-unlabelled", "6", "--workers", "2", "--threads", "1"]
+    options += ["--choose", "even", "suggested"]
     assert main([*COMMAND, *options, "--out", str(tmp_path)]) == console.OK
     plan = runs["plan"]
+    assert plan.choices == ("even", "suggested")
     assert [row.label for row in plan.rows] == ["mean-teacher", "mean-teacher:anchor=1"]
     assert (plan.ks, plan.seeds, plan.bundles.targets) == ((0, 3), (0, 1), (target,))
     assert (plan.patch_px, plan.gate_slices, plan.ceiling.method) == (64, 3, "mean-teacher")
@@ -52,7 +54,7 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     assert [row.label for row in bundles.rows] == ["deepall"]
     assert (bundles.fractions, bundles.seeds, bundles.config.steps) == ((0.05,), (0,), 2000)
     assert (runs["bundles"], runs["workers"], runs["threads"]) == (tmp_path / "bundles", 2, 1)
-    assert len(runs["planned"]) == 2 * (1 + 2 * 2 + 1)
+    assert len(runs["planned"]) == 2 * (1 + 2 * 3 + 1)
     assert "| a table |" in capsys.readouterr().out
 
 

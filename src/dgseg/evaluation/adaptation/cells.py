@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,16 @@ from dgseg.adaptation.watcher import AdaptationStopped, Phase
 from dgseg.bundles.bundle import BundleInfo, read_info
 from dgseg.datasets.registry import DATASETS
 from dgseg.errors import DgsegError, TrainingError
+from dgseg.evaluation.adaptation.choices import (
+    Pick,
+    as_suggested,
+    at_random,
+    by_scan,
+    saved_picks,
+    survey_half,
+)
 from dgseg.evaluation.adaptation.corrections import (
+    Candidates,
     Slices,
     every,
     held_out,
@@ -40,6 +49,7 @@ from dgseg.evaluation.benchmark.claims import (
     work_in_folder,
 )
 from dgseg.evaluation.benchmark.scores import score_subject_scan
+from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter
 from dgseg.methods import registry
@@ -48,6 +58,9 @@ from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import BUNDLE_NAME
 
 FORMAT = 1
+
+_BEFORE = "before"
+"""Folder of what the bundles propose, the same in all cells."""
 
 _log = logging.getLogger(__name__)
 
@@ -123,11 +136,43 @@ def task_of(
     config = plan.config_of(cell, info)
     if config is not None:
         there = saved_candidates(out / "candidates", halves, data.entries, cell.data)
-        order = halves.adaptation
-        corrected = every(there) if cell.k is None else spread(there, order, cell.k)
-        if cell.k is not None:
-            kept = held_out(there, order, plan.gate_slices, corrected)
+        if cell.k is None:
+            corrected = every(there)
+        else:
+            corrected = _chosen(cell, config, out, bundle, halves, there, data)
+            kept = held_out(there, halves.adaptation, plan.gate_slices, corrected)
     return Task(cell, bundle, info, config, halves, corrected, kept)
+
+
+def _chosen(
+    cell: AdaptationCell,
+    config: AdaptConfig,
+    out: Path,
+    bundle: Path,
+    halves: Halves,
+    there: Sequence[Candidates],
+    data: TrainingSet,
+) -> dict[str, tuple[int, ...]]:
+    """The k slices that are corrected; a suggestion looks at the bundle's proposals."""
+    assert cell.k is not None
+    k = cell.k
+    if cell.choice == "random":
+        return at_random(there, k, cell.target, cell.seed)
+    if cell.choice != "suggested":
+        return spread(there, halves.adaptation, k)
+    model = LazySegmenter(bundle, read_info(bundle), config.device, config.precision)
+    bundle_id = model.info.bundle_id
+
+    def make() -> list[Pick]:
+        folder = out / _BEFORE / bundle_id
+        scans = survey_half(halves, data.entries, model, folder, _Listener())
+        return as_suggested(scans, there, k, model.info.labels.names)
+
+    name = f"{file_name(cell.data, cell.target, bundle_id, f'k{k}')}-seed{cell.seed}.json"
+    try:
+        return by_scan(saved_picks(out / "suggested" / name, make))
+    finally:
+        model.release()
 
 
 def settings_of(task: Task) -> dict[str, Any]:
@@ -140,7 +185,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     """
     content: dict[str, Any] = {
         "format": FORMAT,
-        "cell": asdict(task.cell),
+        "cell": task.cell.as_json(),
         "bundle_id": task.info.bundle_id,
         "halves": asdict(task.halves),
         "config": as_settings(task.config),
@@ -238,7 +283,7 @@ def _work(
         folder / SCORES_NAME,
         {
             "format": FORMAT,
-            "cell": asdict(task.cell),
+            "cell": task.cell.as_json(),
             "bundle_id": task.info.bundle_id,
             "divided_by": task.halves.by,
             "corrected": {key: list(value) for key, value in task.corrected.items()},
@@ -268,8 +313,7 @@ def _ask_gate(
         LazySegmenter(path, read_info(path), device, precision)
         for path in (task.bundle, candidate)
     )
-    # What the bundle proposes is the same in all cells.
-    folders = (out / "before" / task.info.bundle_id, folder / "checkpoint" / "after")
+    folders = (out / _BEFORE / task.info.bundle_id, folder / "checkpoint" / "after")
     try:
         return verdict(
             (old, new), task.halves, data.entries, task.corrected, task.kept, folders, watcher
@@ -294,8 +338,8 @@ def _score(segmenter: Segmenter, task: Task, data: TrainingSet) -> list[dict[str
 class _Listener:
     """Passes on the steps of a training, and the wish to stop."""
 
-    on_step: OnStep | None
-    wish: ShouldStop | None
+    on_step: OnStep | None = None
+    wish: ShouldStop | None = None
 
     def should_stop(self) -> bool:
         """Whether to stop at the next opportunity."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from dgseg.files import write_json
 from dgseg.scans.annotated import AnnotatedScan
 
 _FORMAT = 1
+
+_ItemT = TypeVar("_ItemT")
 
 Slices = Mapping[str, tuple[int, ...]]
 """Numbers of slices by scan."""
@@ -79,23 +82,60 @@ def saved_candidates(
     DatasetError
         If the file is damaged.
     """
-    path = folder / f"{file_name(data, halves.target)}-seed{halves.seed}.json"
+
+    def take(each: dict[str, Any]) -> Candidates:
+        return Candidates(str(each["subject"]), str(each["scan_id"]), tuple(each["slices"]))
+
+    return saved_list(
+        folder / f"{file_name(data, halves.target)}-seed{halves.seed}.json",
+        "scans",
+        lambda: candidates(halves, entries),
+        take,
+        "The list of slices that can be corrected",
+    )
+
+
+def saved_list(
+    path: Path,
+    key: str,
+    make: Callable[[], list[_ItemT]],
+    take: Callable[[dict[str, Any]], _ItemT],
+    what: str,
+) -> list[_ItemT]:
+    """A list of dataclasses from a file, or made and saved where there is none.
+
+    Parameters
+    ----------
+    path : Path
+        A JSON file; its folder is made if missing.
+    key : str
+        Under which the list stands in the file.
+    make : callable
+        Makes the list.
+    take : callable
+        Makes an item of its fields.
+    what : str
+        Name of the list for people.
+
+    Raises
+    ------
+    DatasetError
+        If the file is damaged; and what `make` raises.
+    """
     if not path.exists():
-        found = candidates(halves, entries)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"format": _FORMAT, "scans": [asdict(each) for each in found]})
+        found = make()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = [asdict(each) for each in found]  # type: ignore[call-overload]
+        write_json(path, {"format": _FORMAT, key: content})
         return found
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
             raise ValueError(content["format"])
-        return [
-            Candidates(str(each["subject"]), str(each["scan_id"]), tuple(each["slices"]))
-            for each in content["scans"]
-        ]
+        return [take(each) for each in content[key]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DatasetError(
-            "The list of slices that can be corrected is damaged or of another version.",
+            f"{what} is damaged or of another version.",
             remedy="Delete it; it is made again.",
             path=path,
         ) from error

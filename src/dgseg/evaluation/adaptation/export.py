@@ -19,14 +19,15 @@ _FORMAT = 1
 
 def write_csv(path: Path, cells: Sequence[AdaptedScores]) -> None:
     """All scores as they were measured; see `dgseg.evaluation.benchmark.export.write_lines`."""
-    head = ["data", "target", "base", "label", "k", "n_corrected", "seed", "gate", "seconds"]
+    head = ["data", "target", "base", "label", "k", "choice", "n_corrected", "seed"]
+    head += ["gate", "seconds"]
 
     def first(each: AdaptedScores) -> list[Any]:
         cell = each.cell
         k = "all" if cell.k is None else cell.k
         colour = each.gate["colour"] if each.gate else ""
-        place = [cell.data, cell.target, cell.base, cell.label]
-        return [*place, k, each.n_corrected, cell.seed, colour, each.seconds]
+        place = [cell.data, cell.target, cell.base, cell.label, k, cell.choice]
+        return [*place, each.n_corrected, cell.seed, colour, each.seconds]
 
     write_lines(path, cells, head, first)
 
@@ -45,7 +46,7 @@ def _as_json(group: AdaptationGroup) -> dict[str, Any]:
         "lines": [_line_as_json(group, line) for line in group.rows],
         "gate": asdict(gate_counts(group, adapted)),
         "missing": [
-            {"label": line.label, "k": line.k, "target": target, "seed": seed}
+            {**asdict(line), "target": target, "seed": seed}
             for line, target, seed in group.missing
         ],
     }

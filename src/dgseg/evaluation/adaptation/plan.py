@@ -21,6 +21,12 @@ FLOOR = "bundle"
 CEILING = "all labels"
 """Label of the row that learns from all labels of the adaptation half."""
 
+EVEN = "even"
+"""The usual choice of slices: over people, over their scans, and over the height."""
+
+CHOICES = (EVEN, "random", "suggested")
+"""How slices can be chosen."""
+
 _PATCH_PX = 128
 
 
@@ -87,7 +93,9 @@ class AdaptationCell:
     k : int or None
         Corrected slices; None for all of the adaptation half.
     seed : int
-        Of the halves and of the training.
+        Of the halves, of the training, and of a random choice of slices.
+    choice : {'even', 'random', 'suggested'}
+        How the corrected slices were chosen.
     """
 
     data: str
@@ -96,13 +104,21 @@ class AdaptationCell:
     label: str
     k: int | None
     seed: int
+    choice: str = EVEN
 
     @property
     def name(self) -> str:
         """Name of its folder."""
         k = "all" if self.k is None else str(self.k)
-        parts = file_name(self.data, self.target, self.base, self.label, f"k{k}")
-        return f"{parts}-seed{self.seed}"
+        parts = [self.data, self.target, self.base, self.label, f"k{k}"]
+        if self.choice != EVEN:
+            parts.append(self.choice)
+        return f"{file_name(*parts)}-seed{self.seed}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Its fields; the usual choice goes without saying, as in older files."""
+        fields = asdict(self)
+        return {k: v for k, v in fields.items() if (k, v) != ("choice", EVEN)}
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,9 @@ class AdaptationPlan:
         Of the halves and of the trainings.
     patch_px : int or None
         Side of the crops; None for that of the bundle's own training.
+    choices : tuple of str
+        Of `CHOICES`: how those slices are chosen. Where there are none to choose, the
+        first of `CHOICES` stands for all.
     gate_slices : int
         Further corrected slices that nothing learns from, for the gate to judge by.
     ceiling : AdaptationRow or None
@@ -141,6 +160,7 @@ class AdaptationPlan:
     config: AdaptConfig
     ks: tuple[int, ...] = (0, 1, 3, 5)
     seeds: tuple[int, ...] = (0,)
+    choices: tuple[str, ...] = (EVEN,)
     patch_px: int | None = None
     gate_slices: int = 3
     ceiling: AdaptationRow | None = None
@@ -154,6 +174,9 @@ class AdaptationPlan:
             ),
             "at least one number of slices and one seed": not (self.ks and self.seeds),
             "numbers of slices that are 0 or more": any(k < 0 for k in self.ks),
+            f"slices that are chosen by {', '.join(CHOICES)}": not (
+                self.choices and set(self.choices) <= set(CHOICES)
+            ),
             "0 or more slices for the gate": self.gate_slices < 0,
         }
         for need, missed in wrong.items():
@@ -191,20 +214,26 @@ class AdaptationPlan:
             If a method is unknown.
         """
         targets = [cell.target for cell in self.bundles.cells(domains)]
+        base = self.bundles.rows[0].label
         cells = [
-            AdaptationCell(self.data, target, self.bundles.rows[0].label, label, k, seed)
+            AdaptationCell(self.data, target, base, label, k, seed, choice)
             for seed in self.seeds
-            for label, k in self._lines()
+            for label, k, choice in self._lines()
             for target in targets
         ]
         return tuple(dict.fromkeys(cells))
 
-    def _lines(self) -> list[tuple[str, int | None]]:
-        lines: list[tuple[str, int | None]] = [(FLOOR, 0)]
+    def _lines(self) -> list[tuple[str, int | None, str]]:
+        lines: list[tuple[str, int | None, str]] = [(FLOOR, 0, EVEN)]
         for each in self.rows:
             needy = getattr(registry.resolve(each.method)[0], "needs_labels", True)
-            lines += [(each.label, k) for k in sorted(set(self.ks)) if k or not needy]
-        return lines if self.ceiling is None else [*lines, (CEILING, None)]
+            ks = [k for k in sorted(set(self.ks)) if k or not needy]
+            lines += [
+                (each.label, k, choice)
+                for k in ks
+                for choice in (self.choices if k else (EVEN,))
+            ]
+        return lines if self.ceiling is None else [*lines, (CEILING, None, EVEN)]
 
     def bundle_cell(self, cell: AdaptationCell) -> Cell:
         """The training that a cell's bundle is from."""

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from dgseg.evaluation.adaptation.plan import EVEN
 from dgseg.evaluation.adaptation.results import AdaptationGroup, Line
 from dgseg.evaluation.adaptation.summaries import BUNDLE_LINE, CEILING_LINE
 from dgseg.evaluation.benchmark.plots import COLOURS
@@ -82,11 +83,13 @@ def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
             axes.axhline(
                 100 * level.mean, color="black", linestyle=style, linewidth=1, label=line.label
             )
-    labels = dict.fromkeys(
-        line.label for line in group.rows if line not in (BUNDLE_LINE, CEILING_LINE)
+    curves = dict.fromkeys(
+        (line.label, line.choice)
+        for line in group.rows
+        if line not in (BUNDLE_LINE, CEILING_LINE)
     )
-    for number, label in enumerate(labels):
-        found = [(k, _summary(group, Line(label, k), target)) for k in ks]
+    for number, (label, choice) in enumerate(curves):
+        found = [(k, _summary(group, Line(label, k, choice), target)) for k in ks]
         there = [(ks.index(k), each) for k, each in found if each is not None]
         if not there:
             continue
@@ -99,7 +102,7 @@ def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
             markersize=4,
             linewidth=1.2,
             elinewidth=0.8,
-            label=label,
+            label=label if choice == EVEN else f"{label}, {choice}",
         )
     axes.set_xticks(range(len(ks)), [str(k) for k in ks])
     axes.set_xlim(-0.3, len(ks) - 0.7)

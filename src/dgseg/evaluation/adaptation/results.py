@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dgseg.evaluation.adaptation.cells import FORMAT
-from dgseg.evaluation.adaptation.plan import CEILING, FLOOR, AdaptationCell
+from dgseg.evaluation.adaptation.plan import CEILING, CHOICES, EVEN, FLOOR, AdaptationCell
 from dgseg.evaluation.benchmark.filing import Filed, places, read_finished
 
 # The order of a table: the simple choices first.
@@ -23,17 +23,21 @@ class Line:
     ----------
     label : str
     k : int or None
+    choice : str
         As in `dgseg.evaluation.adaptation.plan.AdaptationCell`.
     """
 
     label: str
     k: int | None
+    choice: str = EVEN
 
     @property
     def text(self) -> str:
         """Its name for people."""
-        alone = self.label in (FLOOR, CEILING)
-        return self.label if alone else f"{self.label}, k = {self.k}"
+        if self.label in (FLOOR, CEILING):
+            return self.label
+        text = f"{self.label}, k = {self.k}"
+        return text if self.choice == EVEN else f"{text}, {self.choice}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ class AdaptationGroup(Filed[Line, AdaptedScores]):
 
 def line_of(cell: AdaptationCell) -> Line:
     """The line of the tables that a cell stands in."""
-    return Line(cell.label, cell.k)
+    return Line(cell.label, cell.k, cell.choice)
 
 
 def read_cells(out: Path) -> tuple[AdaptedScores, ...]:
@@ -159,10 +163,15 @@ def _group(
     )
 
 
-def _place(line: Line) -> tuple[int, str, int]:
+def _place(line: Line) -> tuple[int, str, int, int]:
     # A row that is not known here stands beside the method that its name begins with.
     known = [i for i, name in enumerate(_ORDER) if line.label.startswith(name)]
-    return max(known, default=len(_ORDER) - 2), line.label, line.k or 0
+    return (
+        max(known, default=len(_ORDER) - 2),
+        line.label,
+        line.k or 0,
+        CHOICES.index(line.choice),
+    )
 
 
 def _taken(content: dict[str, Any]) -> AdaptedScores:

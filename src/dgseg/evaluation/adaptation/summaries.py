@@ -29,7 +29,7 @@ class Gain:
         Paired, mean over targets.
     by_target : mapping of str to Difference
     over_reference : Difference or None
-        Over `REFERENCE` with as many corrected slices.
+        Over `REFERENCE` with the same corrected slices.
     worst_against_reference : float or None
         The lowest of the targets.
     gap_closed : float or None
@@ -85,7 +85,7 @@ def gain(group: AdaptationGroup, line: Line) -> Gain:
     The intervals are those of `dgseg.evaluation.benchmark.bootstrap.paired_difference`.
     """
     by_target = _by_target(group, line, BUNDLE_LINE)
-    reference = Line(REFERENCE, line.k)
+    reference = replace(line, label=REFERENCE)
     compared = line.label != REFERENCE and reference in group.rows
     against = _by_target(group, line, reference) if compared else {}
     gated = _gated(group, line)

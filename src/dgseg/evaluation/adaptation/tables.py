@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dgseg.adaptation.gate import GAIN
 from dgseg.evaluation.adaptation.export import write_csv, write_summaries
+from dgseg.evaluation.adaptation.plan import CHOICES
 from dgseg.evaluation.adaptation.plots import write_curves
 from dgseg.evaluation.adaptation.results import (
     AdaptationGroup,
@@ -24,7 +26,7 @@ from dgseg.evaluation.adaptation.summaries import (
     gate_counts,
 )
 from dgseg.evaluation.benchmark.bootstrap import ENOUGH, RESAMPLES, TOO_FEW_NOTE, Difference
-from dgseg.evaluation.benchmark.summaries import Summary, average, summarise
+from dgseg.evaluation.benchmark.summaries import Summary, average, difference, summarise
 from dgseg.evaluation.tables import markdown
 from dgseg.files import atomic_write
 
@@ -99,6 +101,14 @@ Gap closed: the share of what all labels gain. After the gate: with the bundle i
 every candidate that the gate did not accept.
 """
 
+_CHOICES_NOTE = """\
+Means over the targets, paired as above. Of annotated slices that hold a structure: even: of as
+many people, and at as many heights, as there are slices; random: each with the same chance;
+suggested: what the plugin suggests, one after the other, from the bundle's proposals, each taken
+for corrected before the next. Only random is what a person does without any help or thought, and
+a single draw of it says little.
+"""
+
 _GATE_NOTE = f"""\
 Over cells: the gate judges by a few further corrected slices that nothing has learnt from, and
 by uncorrected scans. Worse: the true Dice on the scored half fell, in brackets by more than
@@ -156,6 +166,29 @@ def _gains(group: AdaptationGroup) -> list[str]:
     return ["### Gain over the bundle\n", notes, markdown(head, lines)]
 
 
+def _choices(group: AdaptationGroup) -> list[str]:
+    """How the corrected slices were chosen, where that differs."""
+    rows = []
+    for line in group.rows:
+        others = [replace(line, choice=choice) for choice in CHOICES]
+        if sum(other in group.rows for other in others) < 2:
+            continue
+        against = [
+            _NOTHING
+            if other == line
+            else _points(difference(group, line, other), interval=True)
+            for other in others[:-1]
+        ]
+        whole = _summary(average(group.by_target(line), "dice"))
+        gained = _points(difference(group, line, BUNDLE_LINE), interval=True)
+        rows.append([line.label, str(line.k), line.choice, whole, gained, *against])
+    if not rows:
+        return []
+    head = ["method", "k", "choice", "Dice (3-D), %", "gain over the bundle"]
+    head += [f"less {choice}" for choice in CHOICES[:-1]]
+    return ["### Which slices are corrected\n", _CHOICES_NOTE, markdown(head, rows)]
+
+
 def _gate(group: AdaptationGroup) -> list[str]:
     labels: dict[str, list[Line]] = {}
     for line in group.rows:
@@ -208,6 +241,7 @@ def _missing(group: AdaptationGroup) -> list[str]:
 _SECTIONS: tuple[Callable[[AdaptationGroup], list[str]], ...] = (
     _scores,
     _gains,
+    _choices,
     _gate,
     _costs,
     _missing,

@@ -90,7 +90,7 @@ def test_what_it_leaves_behind(make_plan, bundles, cell_of, tmp_path):
     there = {path.name for path in folder_of(tmp_path, cell).iterdir()}
     assert there == {".lock", "cell.json", "scores.json"}
     scores = scores_of(tmp_path, cell)
-    assert scores["cell"] == dataclasses.asdict(cell)
+    assert scores["cell"] == cell.as_json()
     assert (scores["divided_by"], scores["steps"]) == ("people", 2)
     assert set(scores["subjects"][0]["dice"]) == {"LV", "MYO", "RV"}
     assert run_cell(cell, plan, tmp_path, bundles).status == "kept"
@@ -112,6 +112,25 @@ def test_the_ceiling_has_all_labels_of_its_half(make_plan, bundles, cell_of, tmp
     scores = scores_of(tmp_path, cell)
     assert [len(slices) for slices in scores["corrected"].values()] == [3]
     assert (scores["kept"], scores["gate"], scores["steps"]) == ({}, None, 3)
+
+
+@pytest.mark.parametrize("choice", ["random", "suggested"])
+def test_other_slices_can_be_corrected(make_plan, bundles, cell_of, tmp_path, choice, reads):
+    plan = make_plan("deepall", choices=(choice,))
+    cell = cell_of(plan, "deepall")
+    assert run_cell(cell, plan, tmp_path, bundles).status == "finished"
+    scores = scores_of(tmp_path, cell)
+    (slices,) = scores["corrected"].values()
+    assert len(slices) == 1
+    assert scores["cell"]["choice"] == choice
+    done = reads.index("adapted")
+    halves = json.loads((tmp_path / "halves" / "cardiac-east-seed0.json").read_text())
+    assert {who for _, who in reads[:done]} == set(halves["adaptation"])
+    if choice == "suggested":
+        (saved,) = (tmp_path / "suggested").iterdir()
+        (pick,) = json.loads(saved.read_text())["slices"]
+        assert [pick["slice"]] == slices
+        assert pick["reason"].endswith("nothing is corrected yet.")
 
 
 def test_one_that_was_stopped_ends_as_if_nothing_had_been(

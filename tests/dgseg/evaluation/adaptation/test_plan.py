@@ -62,6 +62,28 @@ def test_names_of_folders():
     assert ceiling.name == "cardiac-east-deepall-all-labels-kall-seed0"
 
 
+def test_other_choices_of_slices_are_cells_of_their_own(make_plan):
+    plan = make_plan(
+        "deepall", ks=(0, 2), choices=("even", "suggested"), ceiling=adaptation_row("deepall")
+    )
+    cells = plan.cells(DOMAINS)
+    lines = [(cell.label, cell.k, cell.choice) for cell in cells]
+    adapted = [line for line in lines if line[0] == "deepall"]
+    assert adapted[-2:] == [("deepall", 2, "even"), ("deepall", 2, "suggested")]
+    assert all(choice == "even" for *_, k, choice in lines if not k)
+    assert lines[-1] == (CEILING, None, "even")
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+def test_the_usual_choice_goes_without_saying():
+    cell = AdaptationCell("cardiac", "east", "deepall", "finetune", 3, 0)
+    assert "choice" not in cell.as_json()
+    assert AdaptationCell(**cell.as_json()) == cell
+    other = AdaptationCell("cardiac", "east", "deepall", "finetune", 3, 0, "random")
+    assert other.name == "cardiac-east-deepall-finetune-k3-random-seed0"
+    assert AdaptationCell(**other.as_json()) == other
+
+
 def test_a_cell_is_adapted_with_its_own_settings(make_plan, bundles, cell_of):
     plan = make_plan(
         "mean-teacher:anchor=2", ceiling=adaptation_row("deepall"), ceiling_steps=9, seeds=(4,)
@@ -85,7 +107,8 @@ def test_a_bundle_that_has_seen_the_target_is_refused(make_plan, bundles, cell_o
 
 
 @pytest.mark.parametrize(
-    "changes", [{"ks": ()}, {"seeds": ()}, {"ks": (-1,)}, {"gate_slices": -1}]
+    "changes",
+    [{"ks": ()}, {"seeds": ()}, {"ks": (-1,)}, {"gate_slices": -1}, {"choices": ("odd",)}],
 )
 def test_settings_out_of_range_are_refused(make_plan, changes):
     with pytest.raises(TrainingError, match="needs"):

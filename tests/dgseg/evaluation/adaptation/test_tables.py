@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict
 
 import pytest
 
@@ -31,13 +30,13 @@ def scan(subject, dice):
     return {"subject": subject, "scan_id": f"{subject}-scan", "n_slices": 5, **scores}
 
 
-def content(target, label, k, dice, *, seed=0, accept=None, **changes):
-    cell = AdaptationCell("hearts", target, "dgnet-plus", label, k, seed)
+def content(target, label, k, dice, *, seed=0, accept=None, choice="even", **changes):
+    cell = AdaptationCell("hearts", target, "dgnet-plus", label, k, seed, choice)
     colour = {True: "green", False: "red"}
     gate = None if accept is None else {"colour": colour[accept], "accept": accept}
     return {
         "format": 1,
-        "cell": asdict(cell),
+        "cell": cell.as_json(),
         "divided_by": "people",
         "corrected": {"scan": list(range(k))} if k else {},
         "schema": ["LV", "RV"],
@@ -154,6 +153,34 @@ def test_lines_stand_in_order_and_what_is_missing_is_named(write):
     assert "Not yet run, 1 cells:" in text
     assert "- finetune, k = 1: b (seed 2)" in text
     assert "At a there is one person" in text
+
+
+def test_choices_of_slices_are_compared_pair_by_pair(write):
+    out = write(
+        content("a", FLOOR, 0, 0.50),
+        content("a", "finetune", 3, 0.60),
+        content("a", "finetune", 3, 0.57, choice="random"),
+        content("a", "finetune", 3, 0.64, choice="suggested"),
+        content("a", "mean-teacher", 3, 0.70, choice="suggested"),
+    )
+    text = write_report(out).read_text(encoding="utf-8")
+    section = text[text.index("### Which slices") : text.index("### What a cell took")]
+    rows = [line for line in section.splitlines() if line.startswith("| finetune")]
+    assert rows == [
+        "| finetune | 3 | even | 60.0 ± 2.8 | +10.0 [+10.0, +10.0] | – | +3.0 [+3.0, +3.0] |",
+        "| finetune | 3 | random | 57.0 ± 2.8 | +7.0 [+7.0, +7.0] | -3.0 [-3.0, -3.0] | – |",
+        (
+            "| finetune | 3 | suggested | 64.0 ± 2.8 | +14.0 [+14.0, +14.0] | +4.0 [+4.0, +4.0] "
+            "| +7.0 [+7.0, +7.0] |"
+        ),
+    ]
+    assert "mean-teacher" not in section  # there is nothing to compare it with
+    assert "| finetune, k = 3, suggested | 64.0" in text
+    assert "+6.0 [+6.0, +6.0]" in text  # the mean teacher less finetune with the same slices
+
+
+def test_without_other_choices_nothing_is_said_of_them(measured):
+    assert "Which slices" not in write_report(measured).read_text(encoding="utf-8")
 
 
 def test_files_for_programs(measured):
