@@ -69,6 +69,8 @@ class SiteSession:
     scan_opened = Signal(OpenScan)
     proposal_changed = Signal()
     """The open scan has another proposal, or none any more."""
+    marked_changed = Signal(list)
+    """Scans to select in the table, by identifier."""
     failed = Signal(DgsegError)
     """Something that has no row to be shown in."""
 
@@ -85,12 +87,21 @@ class SiteSession:
 
     # --- the site -----------------------------------------------------------------
 
-    def open_workspace(self, path: Path, *, name: str = "") -> bool:
-        """Open or create a site; where that fails, `problem` says why."""
+    def open_workspace(self, path: Path, *, name: str = "", bundle: Path | None = None) -> bool:
+        """Open or create a site; where that fails, `problem` says why.
+
+        Parameters
+        ----------
+        path : Path
+        name : str
+            Of a new site; the folder's name where empty.
+        bundle : Path, optional
+            The model that a new site starts with; the packaged one where absent.
+        """
         if not self.close_workspace():
             return False
         try:
-            self.workspace = Workspace.open(path, name=name)
+            self.workspace = Workspace.open(path, name=name, bundle=bundle)
             self.problem = None
         except DgsegError as error:
             self.problem = error
@@ -212,6 +223,10 @@ class SiteSession:
                 return
             self._scan_rows.pop(key, None)
         self.rows_changed.emit()
+
+    def mark(self, scan_ids: Iterable[str]) -> None:
+        """Select scans in the table, for a person to find them again."""
+        self.marked_changed.emit(list(scan_ids))
 
     def set_reviewed(self, scan_id: str, reviewed: bool) -> None:
         """Say that a scan needs nothing more, or that it does."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from platformdirs import user_data_path
@@ -9,6 +10,8 @@ from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QMenu, QSizePolicy, QToolButton, QWidget
 
+from dgseg.bundles.bundle import BundleInfo, packaged_bundles, read_info
+from dgseg.errors import BundleError
 from napari_dgseg import settings
 from napari_dgseg.session import SiteSession
 from napari_dgseg.widgets import ElidedLabel, Notice, column, row
@@ -56,10 +59,10 @@ class SitePanel(QWidget):
         session.failed.connect(self._show_failure)
         self._last = default_site()
 
-    def open(self, path: Path, *, name: str = "") -> None:
-        """Open a site."""
+    def open(self, path: Path, *, name: str = "", bundle: Path | None = None) -> None:
+        """Open a site; a new one starts with `bundle`, or with the packaged model."""
         self._last = path
-        self._session.open_workspace(path, name=name)
+        self._session.open_workspace(path, name=name, bundle=bundle)
 
     def refresh(self) -> None:
         """Show the site and its model."""
@@ -72,15 +75,16 @@ class SitePanel(QWidget):
         if info is None:
             self.model.setText("no model")
         else:
-            names = ", ".join(label.short_name for label in info.labels.labels)
-            self.model.setText(f"Model {info.name} · {info.method} · {names}")
+            self.model.setText(f"Model {_title(info)}")
         problem = session.problem
         self.problem.say("" if problem is None else str(problem), "bad")
 
     def _make_menu(self) -> None:
         menu = QMenu(self.site)
         menu.addAction("Open another site …", self._ask_site)
-        menu.addAction("New site …", self._ask_new)
+        self.new = menu.addMenu("New site with the model")
+        self.new.setToolTipsVisible(True)
+        self.new.aboutToShow.connect(self._list_models)
         menu.addSeparator()
         menu.addAction("Show its folder", self._show_folder)
         self.site.setMenu(menu)
@@ -90,11 +94,36 @@ class SitePanel(QWidget):
         if name:
             self.open(Path(name))
 
-    def _ask_new(self) -> None:
+    def _list_models(self) -> None:
+        self.new.clear()
+        for folder in packaged_bundles():
+            try:
+                info = read_info(folder)
+            except BundleError:
+                continue  # a damaged installation still has its other models
+            action = self.new.addAction(f"{_title(info)} …", partial(self._ask_new, folder))
+            action.setToolTip(_remark(info))
+        self.new.addSeparator()
+        self.new.addAction("In another folder …", self._ask_model)
+
+    def _ask_model(self) -> None:
+        name = QFileDialog.getExistingDirectory(
+            self, "The model for the new site", str(self._last.parent)
+        )
+        if not name:
+            return
+        try:
+            read_info(Path(name))
+        except BundleError as error:
+            self._show_failure(error)
+        else:
+            self._ask_new(Path(name))
+
+    def _ask_new(self, bundle: Path) -> None:
         start = str(self._last.parent / "new-site")
         name, _ = QFileDialog.getSaveFileName(self, "Name and place of the new site", start)
         if name:
-            self.open(Path(name), name=Path(name).name)
+            self.open(Path(name), name=Path(name).name, bundle=bundle)
 
     def _show_folder(self) -> None:
         if self._session.workspace is not None:
@@ -108,3 +137,16 @@ class SitePanel(QWidget):
 
     def _dismiss(self) -> None:
         self.failure.say("")
+
+
+def _title(info: BundleInfo) -> str:
+    names = ", ".join(label.short_name for label in info.labels.labels)
+    return f"{info.name} · {info.method} · {names}"
+
+
+def _remark(info: BundleInfo) -> str:
+    """What tells a model from others that do the same."""
+    if info.style_bank is None:
+        return "Segments only: the latent inspector has nothing to show of it."
+    centres = len(info.style_bank.domains)
+    return f"Tells anatomy from the look of {centres} centres: the latent inspector shows it."

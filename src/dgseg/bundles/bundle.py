@@ -40,6 +40,8 @@ _SINCE = {"style_bank": 2}
 INFO_NAME = "bundle.json"
 WEIGHTS_NAME = "weights.safetensors"
 
+_PACKAGED = Path(__file__).parent / "models"
+
 _COPY_AGAIN = "Copy the whole model folder again from where it came from."
 
 
@@ -256,7 +258,7 @@ def default_bundle() -> Path:
     BundleError
         If this installation has none.
     """
-    folder = Path(__file__).parent / "models" / "spinal-gm"
+    folder = _PACKAGED / "spinal-gm"
     if not (folder / INFO_NAME).is_file():
         raise BundleError(
             "This installation of dgseg came without its model.",
@@ -264,6 +266,12 @@ def default_bundle() -> Path:
             path=folder,
         )
     return folder
+
+
+def packaged_bundles() -> tuple[Path, ...]:
+    """All models that come with dgseg, that of `default_bundle` first; perhaps none."""
+    found = sorted(path.parent for path in _PACKAGED.glob(f"*/{INFO_NAME}"))
+    return tuple(sorted(found, key=lambda folder: folder.name != "spinal-gm"))
 
 
 def _read_json(folder: Path) -> dict[str, Any]:

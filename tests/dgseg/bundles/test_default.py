@@ -45,6 +45,7 @@ def test_its_absence_is_said(monkeypatch, tmp_path):
     from dgseg.bundles import bundle
     from dgseg.errors import BundleError
 
-    monkeypatch.setattr(bundle, "__file__", str(tmp_path / "bundle.py"))
+    monkeypatch.setattr(bundle, "_PACKAGED", tmp_path)
     with pytest.raises(BundleError, match="without its model"):
         default_bundle()
+    assert bundle.packaged_bundles() == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QFileDialog
 
+from dgseg.bundles.bundle import default_bundle, read_info
 from dgseg.errors import DgsegError
 from dgseg.site.workspace import Workspace
 from napari_dgseg.dock import SiteAdaptationDock
@@ -52,6 +53,38 @@ def test_another_site_and_back(opened, tmp_path, make_bundle, monkeypatch, site)
     assert opened.parts.stage.layer("scan") is None
     opened.site.open(site)
     assert len(opened.parts.session.scan_ids) == 3
+
+
+def _new_site_actions(dock):
+    dock.site.new.aboutToShow.emit()
+    return {action.text(): action for action in dock.site.new.actions()}
+
+
+def test_a_new_site_with_a_model_of_the_package(dock, tmp_path, monkeypatch):
+    place = tmp_path / "St. Barbara"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place), ""))
+    first, *_ = _new_site_actions(dock).values()
+    assert first.text().startswith("spinal-gm · deepall · GM, WM")
+    assert "latent inspector" in first.toolTip()
+    first.trigger()
+    assert dock.site.site.text().startswith("St. Barbara")
+    assert dock.parts.session.info.bundle_id == read_info(default_bundle()).bundle_id
+
+
+def test_a_new_site_with_a_model_from_elsewhere(dock, tmp_path, make_bundle, monkeypatch):
+    bundle = make_bundle("hearts", "0e0e0e0e0e0e")
+    place = tmp_path / "new"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(place), ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(bundle))
+    _new_site_actions(dock)["In another folder …"].trigger()
+    assert dock.site.model.text().startswith("Model hearts")
+
+
+def test_a_folder_that_is_no_model_leaves_the_site_open(dock, tmp_path, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    _new_site_actions(dock)["In another folder …"].trigger()
+    assert "no bundle.json" in dock.site.failure.text
+    assert dock.site.site.text().startswith("St. Anna")
 
 
 def test_long_names_do_not_widen_the_dock(dock, tmp_path, make_bundle, press):
