@@ -173,17 +173,18 @@ class AppearanceView(QWidget):
         after : Points, optional
             The same slices, in the same order, as another bundle sees them.
         layout : {'pca', 'tsne'}
-            What the places are of; places of the PCA make the t-SNE out of date.
+            What the places are of. Places of the PCA make the t-SNE out of date; those of
+            the t-SNE are kept until they are asked for.
         carries : bool
             Whether the code tells slices or domains apart at all.
         """
         if layout == "pca":
             self._shown = {}
+            self.layouts.buttons()[0].setChecked(True)
         self._shown[layout] = (points, outlines, after)
-        for choice in self.layouts.buttons():
-            choice.setChecked(choice.property("key") == layout)
         self._say_silent(carries)
-        self._show_layout(layout)
+        if layout == self.layout_name:  # else the person has gone back meanwhile
+            self._show_layout(layout)
 
     def show_distance(self, distance: Distance | None) -> None:
         """Say how far the site lies from the nearest domain, and draw that one stronger."""

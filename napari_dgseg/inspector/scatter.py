@@ -174,11 +174,11 @@ class ScatterPlot(QWidget):
         return self.is_lassoing
 
     def _move(self, event: QMouseEvent) -> bool:
-        if not event.buttons():
+        if self._pressed is None:
             self._point_at(self._nearest(event.position()))
             return False
         self._point_at(-1)
-        if self.is_lassoing and self._pressed is not None:
+        if self.is_lassoing:
             self._lasso.extend(event.position().x(), event.position().y())
             self._draw_lasso()
             return True
