@@ -49,11 +49,14 @@ def _lay_out(codes: np.ndarray, seed: int) -> np.ndarray:
         return np.zeros((n, 2), np.float32)
     # A second to import, for whoever asks for it alone.
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     method = TSNE(
         perplexity=min(_PERPLEXITY, (n - 1) / 3),
         init="pca" if dims > 1 else "random",
         random_state=seed,
     )
-    found: np.ndarray = method.fit_transform(codes)
+    # Its threads wait for each other at every step: beside a training, for minutes.
+    with threadpool_limits(limits=1):
+        found: np.ndarray = method.fit_transform(codes)
     return found.astype(np.float32)

@@ -59,27 +59,32 @@ def get(name: str) -> type[Any]:
     return found
 
 
-def describe() -> list[dict[str, str]]:
-    """``name``, ``title`` and ``when`` of all methods that can be loaded; imports torch."""
-    described = []
+def loadable() -> dict[str, type[Any]]:
+    """The classes of all methods that can be loaded, by name, sorted; imports torch."""
+    found = {}
     for name in names():
         try:
-            found = get(name)
+            found[name] = get(name)
         except MethodError:
             continue  # one broken package must not hide the methods of others
-        described.append({"name": name, "title": found.title, "when": found.when})
-    return described
+    return found
+
+
+def describe() -> list[dict[str, str]]:
+    """``name``, ``title`` and ``when`` of all methods that can be loaded; imports torch."""
+    return [
+        {"name": name, "title": kind.title, "when": kind.when}
+        for name, kind in loadable().items()
+    ]
 
 
 def preset_names() -> tuple[str, ...]:
     """Names of all presets of all methods that can be loaded, sorted; imports torch."""
-    found = []
-    for name in names():
-        try:
-            found += [f"{name}-{preset}" for preset in get(name).presets]
-        except MethodError:
-            continue  # as in `describe`
-    return tuple(sorted(found))
+    return tuple(
+        sorted(
+            f"{name}-{preset}" for name, kind in loadable().items() for preset in kind.presets
+        )
+    )
 
 
 def method_name(name: str) -> str:

@@ -220,9 +220,13 @@ class WorkerClient:
         request = Embed(id=self.next_id(), codes=codes, out=out, seed=seed)
         return self._ask(request, EmbedResult)
 
-    def measures(self, sources: Sequence[ScanSource], bundle: Path) -> MeasuresResult:
+    def measures(
+        self, sources: Sequence[ScanSource], bundle: Path, domain: str = ""
+    ) -> MeasuresResult:
         """Measure how well a bundle takes scans apart; see `Measures`."""
-        request = Measures(id=self.next_id(), sources=tuple(sources), bundle=bundle)
+        request = Measures(
+            id=self.next_id(), sources=tuple(sources), bundle=bundle, domain=domain
+        )
         return self._ask(request, MeasuresResult)
 
     def cancel(self, number: int) -> None:

@@ -88,8 +88,7 @@ class Pictures(WorkerRequest):
         Folder for four files: ``image.npy`` (the normalised slices, 0 to 1),
         ``reconstruction.npy`` and ``difference.npy`` (reconstruction - image), all of
         float32 and shape (slices, rows, columns); ``anatomy.npy``, uint8 of shape
-        (channels, slices, rows, columns), from the least to the greatest activation
-        that each channel has in the scan.
+        (channels, slices, rows, columns). See `dgseg.inspection.pictures.ScanPictures`.
     """
 
     verb: Literal["pictures"] = "pictures"
@@ -172,11 +171,14 @@ class Measures(WorkerRequest):
     ----------
     sources : tuple of ScanSource
     bundle : Path
+    domain : str
+        That they are of, by the name that the bundle may know.
     """
 
     verb: Literal["measures"] = "measures"
     sources: Annotated[tuple[ScanSource, ...], Field(min_length=1)]
     bundle: Path
+    domain: str = ""
 
 
 class Methods(WorkerRequest):

@@ -127,12 +127,15 @@ class MeasuresResult(BaseModel):
         Mean absolute error of the reconstruction, 0 to 1.
     hsic : float or None
         Between style and domain code: normalised, 0 to 1.
+    n_slices : int
+        How many slices were measured.
     """
 
     distance_correlation: dict[str, float | None]
     domain_accuracy: float | None
     reconstruction: float
     hsic: float | None
+    n_slices: int = 0
 
 
 class MethodInfo(BaseModel):

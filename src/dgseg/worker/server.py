@@ -23,17 +23,10 @@ from dgseg.worker.protocol import (
     Cancelled,
     CancelResult,
     Content,
-    DeviceInfo,
-    Devices,
-    DevicesResult,
     Done,
     Error,
     Hello,
     HelloResult,
-    MethodInfo,
-    Methods,
-    MethodsResult,
-    Predict,
     Progress,
     ProtocolError,
     Quit,
@@ -93,7 +86,7 @@ class Server:
         """Serve until the client quits, closes its end, or can no longer be written to."""
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         # The heavy imports happen while the client is being greeted.
-        from dgseg.worker.model import Model
+        from dgseg.worker.answers import Model
 
         model = Model(self._device, self._precision)
         while not self._client_is_gone.is_set():
@@ -167,15 +160,10 @@ class Server:
         self._send(reply)
 
     def _answer(self, request: Request, model: Model, stop: threading.Event) -> Content:
-        if isinstance(request, Predict):
-            report = _Reporter(self, request.id)
-            return model.predict(request, report, stop.is_set)
-        if isinstance(request, Methods):
-            return _methods()
-        if isinstance(request, Devices):
-            return _devices()
-        model.release()
-        return Done()
+        from dgseg.worker.answers import ANSWERS
+
+        answer = ANSWERS[type(request)]
+        return answer(model, request, _Reporter(self, request.id), stop.is_set)
 
     def _fail(self, number: int | None, error: DgsegError) -> None:
         self._send(_error(number, error))
@@ -214,34 +202,6 @@ def _lines(stream: FileIO) -> Iterator[bytes]:
         yield from (line for line in lines if line.strip())
 
 
-def _methods() -> MethodsResult:
-    from dgseg.methods import registry
-
-    known = ((method, registry.get(method["name"])) for method in registry.describe())
-    found = (
-        MethodInfo(
-            **method,
-            needs_labels=kind.needs_labels,
-            needs_style_bank=kind.needs_style_bank,
-        )
-        for method, kind in known
-        if kind.adapts
-    )
-    return MethodsResult(methods=tuple(found))
-
-
-def _devices() -> DevicesResult:
-    from dgseg.devices import list_devices
-
-    found = (
-        DeviceInfo(
-            name=d.name, title=d.title, free_bytes=d.free_bytes, total_bytes=d.total_bytes
-        )
-        for d in list_devices()
-    )
-    return DevicesResult(devices=tuple(found))
-
-
 def _error(number: int | None, error: DgsegError) -> Error:
     return Error(
         id=number, kind=type(error).__name__, message=error.problem, remedy=error.remedy
@@ -253,7 +213,7 @@ def _unexpected(number: int, *, out_of_memory: bool) -> Error:
         return Error(
             id=number,
             kind="DeviceError",
-            message="The memory does not suffice to segment this scan.",
+            message="The memory does not suffice for this scan.",
             remedy="Close other programs and scans, or choose the CPU as device.",
         )
     return Error(
