@@ -205,6 +205,13 @@ class ScanShelf:
         """Where what a bundle sees in a scan belongs; it need not exist."""
         return self._scan_folder(scan_id) / "factors" / bundle_id
 
+    def factors_folder(self, scan_id: str, bundle_id: str) -> Path:
+        """Where a bundle's latent factors of a scan belong; it need not exist.
+
+        See `dgseg.factors.record`; they can be computed again, as a proposal can.
+        """
+        return self._scan_folder(scan_id) / "factors" / bundle_id
+
     def read_proposal(self, scan_id: str, bundle_id: str) -> Proposal | None:
         """A bundle's proposal for a scan.
 
@@ -220,6 +227,8 @@ class ScanShelf:
     def prune_proposals(self, keep: Collection[str] = ()) -> int:
         """Delete the proposals of all bundles but the accepted one and those to keep.
 
+        The latent factors that these bundles saw go with them.
+
         Parameters
         ----------
         keep : collection of str
@@ -232,11 +241,12 @@ class ScanShelf:
         """
         self._require_writing()
         kept = {self._lineage.accepted_id, *keep}
-        folders = (self.path / "scans").glob("*/proposals/*")
-        old = [folder for folder in folders if folder.is_dir() and folder.name not in kept]
-        for folder in old:
-            shutil.rmtree(folder, ignore_errors=True)
-        return len(old)
+        scans, n_proposals = self.path / "scans", 0
+        for folder in [*scans.glob("*/proposals/*"), *scans.glob("*/factors/*")]:
+            if folder.is_dir() and folder.name not in kept:
+                shutil.rmtree(folder, ignore_errors=True)
+                n_proposals += folder.parent.name == "proposals"
+        return n_proposals
 
     def _record(self, entry: IndexEntry) -> ScanRecord:
         state = self.state(entry.scan_id)

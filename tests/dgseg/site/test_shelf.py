@@ -216,6 +216,21 @@ class TestStates:
         assert site.read_proposal(scan.scan_id, "1" * 12) is None
         assert site.read_proposal(scan.scan_id, "2" * 12) is not None
 
+    def test_latent_factors_go_with_the_proposals(self, site, make_scan):
+        scan = make_scan()
+        site.add(scan)
+        accepted = site.accepted_info.bundle_id
+        folders = {
+            bundle_id: site.factors_folder(scan.scan_id, bundle_id)
+            for bundle_id in (accepted, "1" * 12, "2" * 12)
+        }
+        for folder in folders.values():
+            folder.mkdir(parents=True)
+
+        assert site.prune_proposals(keep=["2" * 12]) == 0
+        there = {bundle_id for bundle_id, folder in folders.items() if folder.exists()}
+        assert there == {accepted, "2" * 12}
+
 
 class TestRemoving:
     def test_the_corrections_go_to_the_archive_and_come_back(self, site, make_scan, correct):
