@@ -202,10 +202,6 @@ class ScanShelf:
         return self._scan_folder(scan_id) / "proposals" / bundle_id
 
     def factors_folder(self, scan_id: str, bundle_id: str) -> Path:
-        """Where what a bundle sees in a scan belongs; it need not exist."""
-        return self._scan_folder(scan_id) / "factors" / bundle_id
-
-    def factors_folder(self, scan_id: str, bundle_id: str) -> Path:
         """Where a bundle's latent factors of a scan belong; it need not exist.
 
         See `dgseg.factors.record`; they can be computed again, as a proposal can.
