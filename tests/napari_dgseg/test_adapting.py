@@ -144,7 +144,7 @@ def test_the_plan_in_words(corrected, every, words):
 def test_the_plan_for_one_correction_and_for_many(adapting, with_scans, propose):
     correcting = Correcting(with_scans)
     for at, words in enumerate(
-        ["nothing can judge the new model", "Learns from 8 of 10 corrected slices in 2 scans"]
+        ["nothing can judge the new model", "Learns from 7 of 10 corrected slices in 2 scans"]
     ):
         scan_ids = with_scans.scan_ids[: at + 1]
         for scan_id in scan_ids:
