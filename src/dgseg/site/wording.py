@@ -67,7 +67,7 @@ def reason_for(
         return structure, f"{first}; {so_far} cannot be compared with it."
     unlike = _unlike(pool, best, near)
     if unlike:
-        return structure, f"{first}, and unlike {so_far}: {_listed(unlike)}."
+        return structure, f"{first}, and unlike {so_far}: {joined(unlike)}."
     return structure, f"{first}; no slice that is left is much unlike {so_far}."
 
 
@@ -108,5 +108,8 @@ def _so_far(n: int) -> str:
     return f"the {number} slices corrected so far"
 
 
-def _listed(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def joined(parts: Sequence[str], word: str = "and") -> str:
+    """Such as "one, two and three"."""
+    if len(parts) <= 1:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"

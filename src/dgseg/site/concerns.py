@@ -1,0 +1,336 @@
+"""What a person should know of a site before a model is adapted to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from dgseg.factors.distance import Distance
+from dgseg.site.wording import joined
+
+Kind = Literal["foreign", "contradiction", "absent", "one-scan"]
+
+_MOST_NAMED = 3
+"""Scans that a sentence names."""
+
+_LEAST_SHARE = 0.0005
+"""Share of a slice from which on a structure is large enough to be compared."""
+
+_RENAMED = 0.5
+"""Share of a structure's pixels that bear another's name where two are exchanged."""
+
+_OPPOSITE = 0.4
+"""Change of a structure's area, over the larger of the two areas, that is great."""
+
+_AS_LARGE = 0.8
+"""Ratio of two areas from which on two slices are alike in a structure."""
+
+_USUAL = 1.0
+"""Two slices' distance by their look that is usual at the site."""
+
+_TELLING = 0.05
+"""Share of the comparable pairs of slices that must contradict each other: among hundreds
+of pairs of sound corrections one or two in a hundred seem to."""
+
+
+@dataclass(frozen=True, eq=False)
+class KnownScan:
+    """What is known of a scan of the site.
+
+    Attributes
+    ----------
+    scan_id : str
+        The scan.
+    title : str
+        As the person knows it.
+    corrected : mapping of int to ndarray of int, shape (classes,)
+        Pixels of each class, background first, by corrected slice.
+    changes : mapping of int to ndarray of int, shape (classes, classes)
+        Pixels by the class that the present model proposes, then by the one that a
+        person left, by corrected slice; only where the model has proposed anything.
+    look : ndarray of float, shape (slices, n)
+        What each slice looks like to that model; n is 0 where that is not known.
+    distance : Distance or None
+        How far the scan is from what that model has learnt from, where it can tell.
+    """
+
+    scan_id: str
+    title: str
+    corrected: Mapping[int, np.ndarray]
+    changes: Mapping[int, np.ndarray]
+    look: np.ndarray
+    distance: Distance | None = None
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something to look at, or to know, before adapting.
+
+    Attributes
+    ----------
+    kind : {'foreign', 'contradiction', 'absent', 'one-scan'}
+        What it is about.
+    sentence : str
+        What is the matter and the way out, in plain words.
+    slices : tuple of (str, int)
+        Scan and slice, from 0, of those that are meant; the slice is -1 for a whole scan.
+    """
+
+    kind: Kind
+    sentence: str
+    slices: tuple[tuple[str, int], ...] = ()
+
+
+def concerns(scans: Sequence[KnownScan], names: Sequence[str]) -> tuple[Concern, ...]:
+    """What speaks against adapting at once, the gravest first.
+
+    Parameters
+    ----------
+    scans : sequence of KnownScan
+        All scans of the site.
+    names : sequence of str
+        Of the structures, in the order of their labels.
+    """
+    return (
+        *_foreign(scans),
+        *_contradictions(scans, names),
+        *_absent(scans, names),
+        *_single(scans),
+    )
+
+
+def _foreign(scans: Sequence[KnownScan]) -> Iterable[Concern]:
+    found = [scan for scan in scans if scan.distance is not None and scan.distance.foreign]
+    if not found:
+        return
+    n, titles = len(scans), _listed([scan.title for scan in found])
+    if len(found) == n:
+        which = "the only scan" if n == 1 else f"all {n} scans"
+    else:
+        which = f"{len(found)} of {n} scans ({titles})"
+    yield Concern(
+        "foreign",
+        f"Unlike anything this model was trained on: {which}. Take out in step 1 what shows "
+        "another part of the body. A model can be adapted to the rest, and to a very "
+        "different scanner, but then needs more corrections and a critical look.",
+        tuple((scan.scan_id, -1) for scan in found),
+    )
+
+
+def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concern]:
+    areas = [area for scan in scans for area in scan.corrected.values()]
+    if not areas:
+        return
+    drawn = np.sum(areas, axis=0)[1:] > 0
+    missing = [name for name, is_drawn in zip(names, drawn, strict=True) if not is_drawn]
+    if not missing:
+        return
+    if len(missing) == len(names):
+        yield Concern(
+            "absent",
+            "The corrected slices show no structure at all: a model learns from them only "
+            "where there is none. Correct some slices that show one.",
+        )
+        return
+    it, them = ("it", "it") if len(missing) == 1 else ("they", "them")
+    yield Concern(
+        "absent",
+        f"No corrected slice shows the {joined(missing, 'or')}: the new model hears nothing "
+        f"new of {them} and is held to what the present one knows. Correct a slice where "
+        f"{it} can be seen to improve {them}.",
+    )
+
+
+def _single(scans: Sequence[KnownScan]) -> Iterable[Concern]:
+    if len(scans) == 1:
+        yield Concern(
+            "one-scan",
+            "There is one scan: the new model will fit this person, and perhaps not the "
+            "next. Add more scans of this site in step 1; they need no corrections.",
+            ((scans[0].scan_id, -1),),
+        )
+
+
+# --- corrections that contradict each other ---------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Slices:
+    """Corrected slices that the model has made proposals for, side by side.
+
+    `scan` and `index` (n,) say which they are, `changes` (n, classes, classes) what a
+    person changed, `least` (n,) from how many pixels on a structure counts, and `alike`
+    (n, n) which are of different scans and look no more different than usual.
+    """
+
+    scans: Sequence[KnownScan]
+    scan: np.ndarray
+    index: np.ndarray
+    changes: np.ndarray
+    least: np.ndarray
+    apart: np.ndarray
+    alike: np.ndarray
+
+    def places(self, chosen: np.ndarray) -> dict[int, list[int]]:
+        """Scan to slices, of a choice (n,)."""
+        found: dict[int, list[int]] = {}
+        for at in np.flatnonzero(chosen):
+            found.setdefault(int(self.scan[at]), []).append(int(self.index[at]))
+        return found
+
+
+def _contradictions(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concern]:
+    """Slices of different scans whose corrections cannot both be learnt.
+
+    Either what the model tells apart as two structures bears the other's name in one
+    slice and its own in another; or two slices look alike, the model finds a structure
+    as large in both, and the person made it much larger in one and much smaller in the
+    other.
+    """
+    slices = _side_by_side(scans)
+    if slices is None:
+        return
+    labels = range(1, len(names) + 1)
+    for first, second in combinations(labels, 2):
+        exchanged, kept = _exchanged(slices, first, second)
+        if exchanged.any():
+            both = f"{names[first - 1]} and {names[second - 1]}"
+            yield _contradiction(
+                slices,
+                (f"What the model calls {both} bears each other's name", exchanged),
+                ("its own", kept),
+            )
+    for at in labels:
+        larger, smaller = _opposite(slices, at)
+        if larger.any():
+            yield _contradiction(
+                slices,
+                (f"The {names[at - 1]} was made much larger", larger),
+                ("much smaller", smaller),
+                ", though they look alike to the model",
+            )
+
+
+def _contradiction(
+    slices: _Slices, this: tuple[str, np.ndarray], that: tuple[str, np.ndarray], why: str = ""
+) -> Concern:
+    here, there = slices.places(this[1]), slices.places(that[1])
+    one, other = (_where(slices.scans, places) for places in (here, there))
+    return Concern(
+        "contradiction",
+        f"{this[0]} in {one}, and {that[0]} in {other}{why}. A model cannot learn both: "
+        "look at these slices again in step 3.",
+        tuple(
+            (slices.scans[scan].scan_id, index)
+            for places in (here, there)
+            for scan, indices in places.items()
+            for index in indices
+        ),
+    )
+
+
+def _side_by_side(scans: Sequence[KnownScan]) -> _Slices | None:
+    keys = [(at, index) for at, scan in enumerate(scans) for index in sorted(scan.changes)]
+    if len({at for at, _ in keys}) < 2:
+        return None
+    scan, index = np.array(keys).T
+    changes = np.array([scans[at].changes[i] for at, i in keys], dtype=np.int64)
+    apart = scan[:, None] != scan
+    return _Slices(
+        scans=scans,
+        scan=scan,
+        index=index,
+        changes=changes,
+        least=np.maximum(changes.sum(axis=(1, 2)) * _LEAST_SHARE, 1),
+        apart=apart,
+        alike=apart & (_look_distances(scans, keys) <= _USUAL),
+    )
+
+
+def _look_distances(scans: Sequence[KnownScan], keys: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Distances (n, n) of slices by their look; two of the site's are 1 apart on average.
+
+    Infinite where looks are not known, or not of one kind.
+    """
+    known = [scan.look for scan in scans if scan.changes]
+    if len({look.shape[1] for look in known}) != 1 or not known[0].shape[1]:
+        return np.full((len(keys), len(keys)), np.inf)
+    every = np.concatenate(known).astype(np.float64)
+    spread = every.std(axis=0)
+    varies = spread > 1e-6
+    looks = np.array([scans[at].look[index] for at, index in keys], dtype=np.float64)
+    scaled = looks[:, varies] / (spread[varies] * np.sqrt(2 * max(varies.sum(), 1)))
+    squares = np.square(scaled).sum(axis=1)
+    products: np.ndarray = scaled @ scaled.T
+    return np.sqrt(np.maximum(squares[:, None] + squares - 2 * products, 0))
+
+
+def _exchanged(slices: _Slices, first: int, second: int) -> tuple[np.ndarray, np.ndarray]:
+    """Slices (n,) in which two structures bear each other's names, and their own.
+
+    Only if both are found, in different scans.
+    """
+    changes, least = slices.changes, slices.least
+    areas = changes.sum(axis=2)
+    there = (areas[:, first] >= least) & (areas[:, second] >= least)
+
+    def mostly(one: int, as_one: int) -> np.ndarray:
+        found: np.ndarray = changes[:, one, as_one] >= _RENAMED * areas[:, one]
+        return found
+
+    exchanged = there & mostly(first, second) & mostly(second, first)
+    kept = there & mostly(first, first) & mostly(second, second) & ~exchanged
+    met = exchanged[:, None] & kept & slices.apart
+    return met.any(axis=1), met.any(axis=0)
+
+
+def _opposite(slices: _Slices, at: int) -> tuple[np.ndarray, np.ndarray]:
+    """Slices (n,) in which a structure was made much larger, and much smaller.
+
+    Only those that contradict each other, and only if enough do.
+    """
+    before = slices.changes[:, at].sum(axis=1).astype(float)
+    after = slices.changes[:, :, at].sum(axis=1).astype(float)
+    counts = np.minimum(before, after) >= slices.least
+    change = (after - before) / np.maximum(np.maximum(after, before), 1)
+    smaller_of = np.minimum(before[:, None], before)
+    larger_of = np.maximum(np.maximum(before[:, None], before), 1)
+    fair = slices.alike & counts[:, None] & counts & (smaller_of >= _AS_LARGE * larger_of)
+    met = fair & (change >= _OPPOSITE)[:, None] & (change <= -_OPPOSITE)
+    if 2 * np.count_nonzero(met) < _TELLING * np.count_nonzero(fair):
+        met[:] = False
+    return met.any(axis=1), met.any(axis=0)
+
+
+# --- words ------------------------------------------------------------------------------
+
+
+def _where(scans: Sequence[KnownScan], places: Mapping[int, Sequence[int]]) -> str:
+    """Such as "slices 3 and 5–7 of scan-1"; slices are counted from 0, as the viewer does."""
+    parts = [
+        f"slice{'' if len(indices) == 1 else 's'} {joined(_runs(indices))} of {scans[at].title}"
+        for at, indices in places.items()
+    ]
+    return _listed(parts)
+
+
+def _runs(indices: Sequence[int]) -> list[str]:
+    """Such as "3" and "5–7" for 3, 5, 6 and 7."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    if len(parts) <= _MOST_NAMED:
+        return joined(parts)
+    return f"{', '.join(parts[:_MOST_NAMED])} and {len(parts) - _MOST_NAMED} more"

@@ -1,0 +1,179 @@
+"""Corrections that cannot be learnt together are named; sound ones are left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dgseg.factors.distance import Distance
+from dgseg.site.concerns import KnownScan, concerns
+
+NAMES = ("grey matter", "white matter")
+SIDE = 40
+
+
+def disc(radius, at=(20, 20)):
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    return np.hypot(rows - at[0], columns - at[1]) <= radius
+
+
+def cord(grey=6, white=12):
+    """Labels of one slice: a disc within a disc."""
+    return np.where(disc(grey), 1, np.where(disc(white), 2, 0))
+
+
+def change(proposed, left):
+    counts = np.bincount((3 * proposed + left).ravel(), minlength=9)
+    return counts.reshape(3, 3)
+
+
+def scan(number, pairs, look=None, distance=None):
+    """A scan of ten slices with (proposal, correction) by slice."""
+    changes = {index: change(*pair) for index, pair in pairs.items()}
+    rng = np.random.default_rng(number)
+    return KnownScan(
+        scan_id=f"id-{number}",
+        title=f"scan-{number}",
+        corrected={index: found.sum(axis=0) for index, found in changes.items()},
+        changes=changes,
+        look=rng.normal(size=(10, 6)).astype(np.float32) if look is None else look,
+        distance=distance,
+    )
+
+
+def kinds(found):
+    return [each.kind for each in found]
+
+
+EXCHANGED = np.array([0, 2, 1])
+ALIKE = np.tile(np.arange(10, dtype=np.float32)[:, None], 6)
+"""Two scans with these looks are alike, height by height."""
+
+
+def test_sound_corrections_raise_nothing():
+    rng = np.random.default_rng(0)
+    scans = [
+        scan(
+            number,
+            {
+                index: (cord(*rng.uniform((5, 10), (7, 13))), cord())
+                for index in rng.choice(10, 3, replace=False)
+            },
+            look=ALIKE,
+        )
+        for number in range(12)
+    ]
+    assert concerns(scans, NAMES) == ()
+
+
+def test_exchanged_names_are_found_and_told_by_slice():
+    right, wrong = cord(), EXCHANGED[cord()]
+    scans = [
+        scan(1, {3: (right, right), 7: (right, cord(7))}),
+        scan(2, {4: (right, wrong), 5: (right, wrong), 9: (right, wrong)}),
+        scan(3, {}),
+    ]
+    (found,) = concerns(scans, NAMES)
+    assert found.kind == "contradiction"
+    assert found.sentence == (
+        "What the model calls grey matter and white matter bears each other's name in slices "
+        "4–5 and 9 of scan-2, and its own in slices 3 and 7 of scan-1. A model cannot learn "
+        "both: look at these slices again in step 3."
+    )
+    assert found.slices == (
+        ("id-2", 4), ("id-2", 5), ("id-2", 9), ("id-1", 3), ("id-1", 7),
+    )  # fmt: skip
+
+
+def test_a_model_that_exchanges_names_everywhere_is_put_right():
+    pair = (EXCHANGED[cord()], cord())
+    assert concerns([scan(1, {3: pair}), scan(2, {4: pair})], NAMES) == ()
+
+
+def test_names_exchanged_within_one_scan_are_no_matter_of_two():
+    right = cord()
+    scans = [scan(1, {3: (right, right), 4: (right, EXCHANGED[right])}), scan(2, {})]
+    assert concerns(scans, NAMES) == ()
+
+
+def test_opposite_changes_where_slices_look_alike():
+    larger, smaller = (cord(8, 11), cord(11, 14)), (cord(8, 11), cord(5, 11))
+    scans = [scan(1, {3: larger}, look=ALIKE), scan(2, {3: smaller}, look=ALIKE)]
+    (found,) = concerns(scans, NAMES)
+    assert found.sentence.startswith(
+        "The grey matter was made much larger in slice 3 of scan-1, and much smaller in "
+        "slice 3 of scan-2, though they look alike"
+    )
+    assert found.slices == (("id-1", 3), ("id-2", 3))
+
+
+@pytest.mark.parametrize(
+    ("second", "look"),
+    [
+        ((cord(8, 11), cord(5, 11)), -ALIKE),  # of another look
+        ((cord(8, 11), cord(5, 11)), np.empty((10, 0))),  # of a look that nobody knows
+        ((cord(12, 15), cord(8, 15)), ALIKE),  # the model proposed much more
+        ((cord(8, 11), cord(7, 11)), ALIKE),  # changed a little
+        ((cord(8, 11), cord(-1, 11)), ALIKE),  # taken away: it may well end there
+    ],
+)
+def test_changes_that_can_both_be_right(second, look):
+    first = (cord(8, 11), cord(11, 14))
+    scans = [scan(1, {8: first}, look=ALIKE), scan(2, {8: second}, look=look)]
+    assert "contradiction" not in kinds(concerns(scans, NAMES))
+
+
+def test_one_odd_pair_among_hundreds_is_not_told():
+    larger, smaller = (cord(8, 11), cord(11, 14)), (cord(8, 11), cord(5, 11))
+    sound = (cord(8, 11), cord(8, 11))
+    flat = np.ones((10, 6), np.float32) * np.arange(10)[:, None]
+    odd = [scan(1, {3: larger}, look=flat), scan(2, {3: smaller}, look=flat)]
+    many = [scan(n, dict.fromkeys(range(10), sound), look=flat) for n in range(3, 12)]
+    assert kinds(concerns(odd, NAMES)) == ["contradiction"]
+    assert concerns([*odd, *many], NAMES) == ()
+
+
+def test_absent_structures_are_named():
+    no_grey = np.where(cord() == 1, 2, cord())
+    scans = [scan(1, {3: (cord(), no_grey)}), scan(2, {})]
+    (found,) = concerns(scans, NAMES)
+    assert found.kind == "absent"
+    assert "No corrected slice shows the grey matter:" in found.sentence
+    nothing = np.zeros_like(no_grey)
+    (found,) = concerns([scan(1, {3: (cord(), nothing)}), scan(2, {})], NAMES)
+    assert "show no structure at all" in found.sentence
+    assert concerns([scan(1, {}), scan(2, {})], NAMES) == ()
+
+
+def test_a_slice_without_a_proposal_counts_for_what_it_shows():
+    known = scan(1, {3: (cord(), cord())})
+    bare = KnownScan("id-2", "scan-2", known.corrected, {}, np.empty((0, 0)))
+    assert concerns([bare, scan(3, {})], NAMES) == ()
+
+
+def test_a_single_scan():
+    (found,) = concerns([scan(1, {})], NAMES)
+    assert (found.kind, found.slices) == ("one-scan", (("id-1", -1),))
+    assert concerns([], NAMES) == ()
+
+
+def test_foreign_scans_come_first_and_are_named():
+    far = Distance("a", 9.0, 100.0, "far", foreign=True)
+    near = Distance("a", 1.0, 40.0, "near", foreign=False)
+    scans = [scan(n, {}, distance=far if n < 2 else near) for n in range(6)]
+    (found,) = concerns(scans, NAMES)
+    assert found.kind == "foreign"
+    assert "trained on: 2 of 6 scans (scan-0 and scan-1)." in found.sentence
+    assert found.slices == (("id-0", -1), ("id-1", -1))
+    many = [scan(n, {}, distance=far) for n in range(5)] + [scan(9, {})]
+    assert "(scan-0, scan-1, scan-2 and 2 more)" in concerns(many, NAMES)[0].sentence
+    assert "trained on: all 5 scans." in concerns(many[:5], NAMES)[0].sentence
+    assert kinds(concerns(many[:1], NAMES)) == ["foreign", "one-scan"]
+
+
+def test_no_torch():
+    code = "import dgseg.site.concerns, sys; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
