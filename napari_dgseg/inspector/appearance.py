@@ -59,6 +59,7 @@ class AppearanceView(QWidget):
         self._current: tuple[str, int] | None = None
         self._offered: tuple[OneCode, ...] = ("style", "domain")
         self._nearest = ""
+        self._lassoed: list[str] = []
         self.distance = Notice()
         self.silent = Notice(action="Show the other")
         self.codes = self._choices([(key, *words) for key, words in CODES.items()])
@@ -228,7 +229,7 @@ class AppearanceView(QWidget):
         self.plot.emphasise(self._nearest)
         self._offer_colours(points)
         self._colour()
-        self.clear.hide()
+        self._dim_others()
         self._mark_current()
         self._show_caption(layout, after is not None)
         self._state("")
@@ -284,8 +285,8 @@ class AppearanceView(QWidget):
 
     def clear_choice(self) -> None:
         """Take the lassoed selection back."""
-        self.clear.hide()
-        self.plot.choose(None)
+        self._lassoed = []
+        self._dim_others()
         self.scans_chosen.emit([])
 
     def _choose_code(self, choice: QPushButton) -> None:
@@ -311,15 +312,18 @@ class AppearanceView(QWidget):
     def _choose_scans(self, at: list[int]) -> None:
         if self._points is None:
             return
-        scans = list(dict.fromkeys(self._points.scan_ids[number] for number in at))
-        if not scans:
-            self.clear_choice()
-            return
-        chosen = np.array([scan in scans for scan in self._points.scan_ids])
-        self.plot.choose(chosen)
-        self.clear.setText(f"Clear ({len(scans)})")
-        self.clear.show()
-        self.scans_chosen.emit(scans)
+        self._lassoed = list(dict.fromkeys(self._points.scan_ids[number] for number in at))
+        self._dim_others()
+        self.scans_chosen.emit(self._lassoed)
+
+    def _dim_others(self) -> None:
+        """Show which scans were lassoed."""
+        there = () if self._points is None else self._points.scan_ids
+        self._lassoed = [scan for scan in self._lassoed if scan in there]
+        chosen = np.array([scan in self._lassoed for scan in there])
+        self.plot.choose(chosen if self._lassoed else None)
+        self.clear.setText(f"Clear ({len(self._lassoed)})")
+        self.clear.setVisible(bool(self._lassoed))
 
     def _click(self, at: int) -> None:
         if self._points is not None:

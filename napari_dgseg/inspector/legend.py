@@ -15,6 +15,10 @@ from napari_dgseg.widgets import FlowLayout, clear, column, label, row
 _MOST = 8
 """Groups that the legend names; the mouse names the others."""
 
+_MARGIN = 6
+_AWAY = 14
+"""Pixels from a point to the card beside it."""
+
 
 class Legend(QWidget):
     """Groups by name, or the ends of a scale."""
@@ -130,7 +134,7 @@ class HoverCard(QFrame):
         self._picture.setFixedSize(self.SIDE, self.SIDE)
         self._lines = [label(role="strong", wrap=False), label(wrap=False), label(wrap=False)]
         layout = column(self, spacing=1)
-        layout.setContentsMargins(6, 6, 6, 6)
+        layout.setContentsMargins(_MARGIN, _MARGIN, _MARGIN, _MARGIN)
         layout.addWidget(self._picture)
         for line in self._lines:
             layout.addWidget(line)
@@ -154,7 +158,8 @@ class HoverCard(QFrame):
             Qt.TransformationMode.SmoothTransformation,
         )
         self._picture.setPixmap(scaled)
-        room = self.parentWidget().width() // 2
+        # So narrow that it fits beside any place of the parent.
+        room = max(self.parentWidget().width() // 2 - _AWAY - 2 * _MARGIN - 2, self.SIDE)
         for line, text in zip(self._lines, [*texts, "", "", ""], strict=False):
             line.ensurePolished()
             fitting = line.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, room)
@@ -167,9 +172,9 @@ class HoverCard(QFrame):
 
     def _place(self, at: QPoint) -> QPoint:
         parent = self.parentWidget()
-        x = at.x() + 14
+        x = at.x() + _AWAY
         if x + self.width() > parent.width():
-            x = at.x() - 14 - self.width()
+            x = at.x() - _AWAY - self.width()
         y = min(max(at.y() - self.height() // 2, 2), parent.height() - self.height() - 2)
         return QPoint(max(x, 2), max(y, 2))
 

@@ -38,6 +38,9 @@ _VIRIDIS = (
 )
 """Ten even steps of the colour scale of van der Walt and Smith (2015)."""
 
+_SHADES = 32
+"""Of a scale: more cannot be told apart, and each is painted once."""
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
@@ -188,6 +191,7 @@ def _by_number(values: np.ndarray, dark: bool) -> Colours:
     known = np.isfinite(values)
     low, high = (values[known].min(), values[known].max()) if known.any() else (0.0, 0.0)
     share = np.where(known, values - low, 0) / ((high - low) or 1.0)
+    share = (share * _SHADES).round() / _SHADES
     fine = _interpolated(steps, share)
     colours = [colour if is_there else "" for colour, is_there in zip(fine, known, strict=True)]
     scale = (float(low), float(high)) if known.any() else None

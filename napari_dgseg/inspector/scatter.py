@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt, Signal
-from qtpy.QtGui import QColor, QMouseEvent, QWheelEvent
+from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_dgseg.inspector.lasso import Lasso
@@ -49,7 +49,7 @@ class ScatterPlot(QWidget):
         self._emphasised = ""
         self._current: int | None = None
         self._items: dict[str, Any] = {}
-        self._drawn_outlines: list[Any] = []
+        self._drawn_outlines: list[tuple[Any, Any]] = []
         self._lasso = Lasso()
         self._pressed: QPointF | None = None
         self._pointed = -1
@@ -61,15 +61,16 @@ class ScatterPlot(QWidget):
     def show_points(
         self, xy: np.ndarray, outlines: list[Outline], after: np.ndarray | None
     ) -> None:
-        """Show points (N, 2), with where they went (N, 2), among outlines; fit all of it."""
+        """Take points (N, 2), with where they went (N, 2), among outlines; fit all of it.
+
+        The points are drawn with the `colour` that they are given next.
+        """
         if self.plot is None:
             self._make_plot()
         self._xy, self._after, self._outlines = xy, after, outlines
         self._chosen, self._current = None, None
-        self._colours = Colours([""] * len(xy), ["o"] * len(xy), [])
         self._point_at(-1)
         self._draw_outlines()
-        self._draw_points()
         self.fit()
 
     def colour(self, colours: Colours) -> None:
@@ -79,6 +80,8 @@ class ScatterPlot(QWidget):
 
     def choose(self, chosen: np.ndarray | None) -> None:
         """Dim all points but those (N,) of bool; None dims nothing."""
+        if chosen is None and self._chosen is None:
+            return
         self._chosen = chosen
         self._draw_points()
 
@@ -109,20 +112,27 @@ class ScatterPlot(QWidget):
             self.plot.getViewBox().setRange(xRange=tuple(x), yRange=tuple(y), padding=0)
 
     def wear(self, look: Look) -> None:
-        """Take the colours of a theme."""
+        """Take the colours of a theme; those of the points come with `colour`."""
         self._look = look
         if self.plot is not None:
             self._paint_ground()
             self._draw_outlines()
-            self._draw_points()
 
     # --- places -------------------------------------------------------------------
+
+    @property
+    def _shown(self) -> np.ndarray:
+        """Where each slice is now: where it went, if that is known."""
+        if self._after is None:
+            return self._xy
+        went = np.isfinite(self._after).all(axis=1, keepdims=True)
+        return np.where(went, self._after, self._xy)
 
     @property
     def places(self) -> np.ndarray:
         """Where the points are drawn, in pixels of the plot's viewport, shape (N, 2)."""
         box = self.plot.getViewBox()
-        shown = self._xy if self._after is None else self._after
+        shown = self._shown
         (left, right), (bottom, top) = box.viewRange()
         frame = self.plot.mapFromScene(box.sceneBoundingRect()).boundingRect()
         x = frame.left() + (shown[:, 0] - left) / (right - left) * frame.width()
@@ -259,35 +269,38 @@ class ScatterPlot(QWidget):
 
         if self._look is None or self.plot is None:
             return
-        for item in self._drawn_outlines:
-            self.plot.removeItem(item)
-        self._drawn_outlines = []
+        if len(self._drawn_outlines) != len(self._outlines):
+            self._make_outlines(len(self._outlines))
         faint, muted = blend(self._look.raised, self._look.text, 0.45), self._look.tone("muted")
-        for at, outline in enumerate(self._outlines):
+        for at, (outline, items) in enumerate(
+            zip(self._outlines, self._drawn_outlines, strict=True)
+        ):
+            curve, name = items
             strong = outline.name == self._emphasised
-            colour = self._look.text if strong else faint
-            pen = pyqtgraph.mkPen(colour, width=2 if strong else 1)
-            self._drawn_outlines += [
-                self.plot.plot(*outline.xy.T, pen=pen, antialias=True),
-                self._name_of(outline, at, colour if strong else muted),
-            ]
+            pen = pyqtgraph.mkPen(self._look.text if strong else faint, width=1 + strong)
+            curve.setData(*outline.xy.T, pen=pen)
+            name.setText(outline.name, self._look.text if strong else muted)
+            name.fill = pyqtgraph.mkBrush(self._look.raised)
+            # Each has its name at another side, for outlines may coincide.
+            angle = np.pi * (0.5 + 2 * at / len(self._outlines))
+            away = np.array([np.cos(angle), np.sin(angle)])
+            name.setAnchor(((1 + away[0]) / 2, (1 - away[1]) / 2))
+            name.setPos(*outline.xy[int(((outline.xy - outline.middle) @ away).argmax())])
 
-    def _name_of(self, outline: Outline, number: int, colour: QColor) -> Any:
-        """A domain's name on its outline; each at another side, for outlines may coincide."""
+    def _make_outlines(self, n: int) -> None:
         import pyqtgraph
 
-        angle = np.pi * (0.5 + 2 * number / max(len(self._outlines), 1))
-        away = np.array([np.cos(angle), np.sin(angle)])
-        place = outline.xy[int(((outline.xy - outline.middle) @ away).argmax())]
-        inwards = ((1 + away[0]) / 2, (1 - away[1]) / 2)
-        text = pyqtgraph.TextItem(outline.name, color=colour, anchor=inwards)
-        text.fill = pyqtgraph.mkBrush(self._look.raised if self._look else None)
-        font = text.textItem.font()
-        font.setPointSizeF(7.5)
-        text.setFont(font)
-        text.setPos(*place)
-        self.plot.addItem(text, ignoreBounds=True)
-        return text
+        for item in (item for items in self._drawn_outlines for item in items):
+            self.plot.removeItem(item)
+        self._drawn_outlines = []
+        for _ in range(n):
+            curve, name = pyqtgraph.PlotCurveItem(antialias=True), pyqtgraph.TextItem()
+            font = name.textItem.font()
+            font.setPointSizeF(7.5)
+            name.setFont(font)
+            for item in (curve, name):
+                self.plot.addItem(item, ignoreBounds=True)
+            self._drawn_outlines.append((curve, name))
 
     def _draw_points(self) -> None:
         if self._look is None or self.plot is None:
@@ -295,30 +308,52 @@ class ScatterPlot(QWidget):
         import pyqtgraph
 
         known = np.flatnonzero(np.isfinite(self._xy).all(axis=1))
-        faint = blend(self._look.raised, self._look.text, 0.30)
-        edge = pyqtgraph.mkPen(self._look.raised, width=1)
-        brushes, pens = [], []
-        for at in known:
-            colour = self._colours.colours[at]
-            is_dim = self._chosen is not None and not self._chosen[at]
-            shade = faint if is_dim or not colour else QColor(colour)
-            hollow = self._after is not None
-            pens.append(pyqtgraph.mkPen(shade, width=1.2) if hollow or not colour else edge)
-            brushes.append(pyqtgraph.mkBrush(None if not colour else shade))
-        symbols = [self._colours.symbols[at] for at in known]
-        common = {"symbol": symbols, "size": _SIZE if len(known) < _MANY else _SMALL_SIZE}
-        here, there = self._xy[known], None if self._after is None else self._after[known]
-        points, before = self._items["points"], self._items["before"]
-        if there is None:
-            before.clear()
-            points.setData(pos=here, brush=brushes, pen=pens, **common)
-            self._items["arrows"].setData([], [])
+        pens, brushes = self._inks()
+        size = _SIZE if len(known) < _MANY else _SMALL_SIZE
+
+        def draw(item: Any, xy: np.ndarray, which: np.ndarray, *, filled: bool) -> None:
+            nothing, edge = pyqtgraph.mkBrush(None), pyqtgraph.mkPen(self._look.raised)
+            item.setData(
+                pos=xy[which],
+                size=size,
+                symbol=[self._colours.symbols[at] for at in which],
+                brush=[brushes[at] if filled else nothing for at in which],
+                pen=[
+                    edge if filled and self._colours.colours[at] else pens[at] for at in which
+                ],
+            )
+
+        joined = known[:0]
+        if self._after is not None:
+            joined = known[np.isfinite(self._after[known]).all(axis=1)]
+            draw(self._items["points"], self._after, joined, filled=True)
+            draw(self._items["before"], self._xy, known, filled=False)
         else:
-            before.setData(pos=here, brush=pyqtgraph.mkBrush(None), pen=pens, **common)
-            points.setData(pos=there, brush=brushes, pen=edge, **common)
-            ends = np.stack([here, there], axis=1).reshape(-1, 2)
-            self._items["arrows"].setData(ends[:, 0], ends[:, 1])
+            self._items["before"].clear()
+            draw(self._items["points"], self._xy, known, filled=True)
+        ends = np.stack([self._xy[joined], self._shown[joined]], axis=1).reshape(-1, 2)
+        self._items["arrows"].setData(ends[:, 0], ends[:, 1])
         self._draw_current()
+
+    def _inks(self) -> tuple[list[Any], list[Any]]:
+        """A pen and a brush for each point; one that is dim or unknown is faint."""
+        import pyqtgraph
+
+        faint = blend(self._look.raised, self._look.text, 0.30).name()
+        shades = [
+            colour if colour and (self._chosen is None or self._chosen[at]) else faint
+            for at, colour in enumerate(self._colours.colours)
+        ]
+        inks = {
+            shade: (pyqtgraph.mkPen(shade, width=1.2), pyqtgraph.mkBrush(shade))
+            for shade in set(shades)
+        }
+        empty = pyqtgraph.mkBrush(None)
+        brushes = [
+            inks[shade][1] if colour else empty
+            for shade, colour in zip(shades, self._colours.colours, strict=True)
+        ]
+        return [inks[shade][0] for shade in shades], brushes
 
     def _draw_current(self) -> None:
         if self._look is None or self.plot is None:
@@ -326,7 +361,7 @@ class ScatterPlot(QWidget):
         import pyqtgraph
 
         item = self._items["current"]
-        shown = self._xy if self._after is None else self._after
+        shown = self._shown
         if self._current is None or not np.isfinite(shown[self._current]).all():
             item.clear()
             return

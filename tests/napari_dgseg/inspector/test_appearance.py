@@ -186,6 +186,15 @@ def test_a_lasso_round_nothing_takes_the_selection_back(filled, qtbot):
     assert caught.args == [[]]
 
 
+def test_a_selection_outlives_new_points(filled, qtbot):
+    qtbot.mouseClick(filled.lasso, LEFT)
+    _drag(qtbot, filled, _around(filled, 2))
+    filled.show_points(_points(), _outlines("alder"))
+    assert filled.clear.text() == "Clear (1)"
+    filled.show_points(_points(scan_ids=("a", "a", "x", "x", "c")), _outlines("alder"))
+    assert not filled.clear.isVisible()
+
+
 def test_with_the_lasso_a_click_still_chooses_a_slice(filled, qtbot):
     qtbot.mouseClick(filled.lasso, LEFT)
     with qtbot.waitSignal(filled.slice_chosen) as caught:
@@ -291,8 +300,7 @@ def test_the_distance_is_said_on_top(filled):
 
 def test_the_nearest_domain_is_drawn_stronger(filled):
     def widths():
-        lines = filled.plot._drawn_outlines[::2]
-        return [line.opts["pen"].width() for line in lines]
+        return [line.opts["pen"].width() for line, _ in filled.plot._drawn_outlines]
 
     assert widths() == [1, 1]
     filled.show_distance(Distance("birch", 0.7, 40.0, "Most like birch.", foreign=False))
@@ -348,6 +356,16 @@ def test_before_and_after_are_joined(filled, qtbot):
     assert filled.card.texts[:2] == ["scan one", "slice 7"]
 
 
+def test_a_slice_that_the_other_model_does_not_know_stays_where_it_was(filled, qtbot):
+    went = PLACES + np.array([0.5, 0])
+    went[2] = np.nan
+    filled.show_points(_points(), _outlines("alder"), after=_points(xy=went))
+    assert len(filled.plot._items["points"].points()) == 4
+    assert len(filled.plot._items["before"].points()) == 5
+    _point_at(qtbot, filled, 2)
+    assert filled.card.texts[0] == "scan two"
+
+
 def test_colours_have_a_legend(filled, qtbot):
     def choose(by):
         filled.colouring.setCurrentIndex(filled.colouring.findData(by))
@@ -371,21 +389,3 @@ def test_what_is_not_known_cannot_be_coloured_by(filled):
     filled.colouring.setCurrentIndex(filled.colouring.findData("error"))
     filled.show_points(_points(error=np.full(5, np.nan)), [])
     assert filled.colouring.currentData() == "site"
-
-
-def test_a_long_list_of_scans_is_cut(view):
-    n = 12
-    names = tuple(f"scan {at}" for at in range(n))
-    many = Points(
-        xy=np.random.default_rng(0).normal(size=(n, 2)),
-        scan_ids=names,
-        slices=np.zeros(n, int),
-        thumbnails=np.zeros((n, 48, 48), np.uint8),
-        series=("",) * n,
-        error=np.ones(n),
-        uncertainty=np.ones(n),
-    )
-    view.show_points(many, [])
-    view.colouring.setCurrentIndex(view.colouring.findData("scan"))
-    view.colouring.activated.emit(0)
-    assert view.legend.texts[-2:] == ["scan 7", "and 4 more: point at one"]
