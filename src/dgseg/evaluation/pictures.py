@@ -11,37 +11,8 @@ from matplotlib.image import imsave
 
 from dgseg.scans.schema import LabelSchema
 
-_MARGIN = 0.6
-"""What is shown around the structures, as a share of their size."""
-
 _LEAST_PX = 256
 """Pixels of a picture's shorter side, at least."""
-
-
-def crop_around(labels: list[np.ndarray]) -> tuple[slice, slice]:
-    """Rows and columns that hold the structures of several label slices, with a margin.
-
-    Parameters
-    ----------
-    labels : list of ndarray, shape (rows, columns)
-        Of the same slice.
-
-    Returns
-    -------
-    tuple of slice
-        The whole slice where none holds anything.
-    """
-    foreground = np.any([label != 0 for label in labels], axis=0)
-    if not foreground.any():
-        rows, columns = foreground.shape
-        return slice(0, rows), slice(0, columns)
-    where = np.argwhere(foreground)
-    low, high = where.min(axis=0), where.max(axis=0) + 1
-    half = max(8, int((high - low).max() * (0.5 + _MARGIN)))
-    middle = (low + high) // 2
-    first = np.maximum(middle - half, 0)
-    last = np.minimum(middle + half, foreground.shape)
-    return slice(int(first[0]), int(last[0])), slice(int(first[1]), int(last[1]))
 
 
 def draw(image: np.ndarray, labels: np.ndarray | None, schema: LabelSchema) -> str:

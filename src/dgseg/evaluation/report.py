@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from dgseg.evaluation.pictures import crop_around, draw
+from dgseg.evaluation.pictures import draw
 from dgseg.files import atomic_write
+from dgseg.page import escaped, page, table
+from dgseg.scans.boxes import crop_around
 from dgseg.scans.schema import LabelSchema
 
 
@@ -86,42 +87,22 @@ def render(report: AdaptationReport) -> str:
     """The page as HTML text: styles and pictures inside, light or dark as the reader's system."""
     colour = report.colour if report.colour in {"green", "amber", "red"} else "amber"
     parts = [
-        f"<h1>{_text(report.title)}</h1>",
-        f'<p class="verdict {colour}">{_text(report.verdict)}</p>',
+        f"<h1>{escaped(report.title)}</h1>",
+        f'<p class="verdict {colour}">{escaped(report.verdict)}</p>',
         _holdout(report),
         _against_truth(report),
         _pictures(report),
         _history(report.history),
         _facts(report.facts or {}),
-        "<footer>Made by dgseg. For research only: not a medical device.</footer>",
     ]
-    body = "\n".join(part for part in parts if part)
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(report.title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n{body}\n</body>\n</html>\n"
-    )
-
-
-def _text(value: object) -> str:
-    return html.escape(str(value))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already."""
-    top = "".join(f"<th>{cell}</th>" for cell in head)
-    lines = "\n".join(
-        "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f'<div class="wide"><table><tr>{top}</tr>\n{lines}\n</table></div>'
+    return page(report.title, [part for part in parts if part])
 
 
 def _holdout(report: AdaptationReport) -> str:
     if not report.holdout:
         return ""
     cells = [
-        [f"<code>{_text(row['scan_id'])}</code>", str(row["slice"])] for row in report.holdout
+        [f"<code>{escaped(row['scan_id'])}</code>", str(row["slice"])] for row in report.holdout
     ]
     return (
         "<h2>Dice on corrections that were held out</h2>\n"
@@ -134,7 +115,11 @@ def _against_truth(report: AdaptationReport) -> str:
     if not report.against_truth:
         return ""
     cells = [
-        [f"<code>{_text(row['scan_id'])}</code>", str(row["n_corrected"]), str(row["n_slices"])]
+        [
+            f"<code>{escaped(row['scan_id'])}</code>",
+            str(row["n_corrected"]),
+            str(row["n_slices"]),
+        ]
         for row in report.against_truth
     ]
     return (
@@ -165,7 +150,7 @@ def _changes(
         for name in names
     ]
     lines.append(["<b>Mean</b>", *[""] * (len(head) - 1), *means])
-    return _table([*head, *(f"{_text(name)} before → after" for name in names)], lines)
+    return table([*head, *(f"{escaped(name)} before → after" for name in names)], lines)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -185,7 +170,7 @@ def _pictures(report: AdaptationReport) -> str:
     if not report.pictures:
         return ""
     legend = " ".join(
-        f'<span class="swatch" style="background:{label.color}"></span>{_text(label.name)}'
+        f'<span class="swatch" style="background:{label.color}"></span>{escaped(label.name)}'
         for label in report.schema.labels
     )
     blocks = [f"<h2>Before and after</h2>\n<p>{legend}</p>"]
@@ -201,7 +186,7 @@ def _pictures(report: AdaptationReport) -> str:
             for name, labels in panels
         )
         blocks.append(
-            f"<h3>Scan <code>{_text(picture.scan_id)}</code>, slice "
+            f"<h3>Scan <code>{escaped(picture.scan_id)}</code>, slice "
             f'{picture.slice_index}</h3>\n<div class="panels">{figures}</div>'
         )
     return "\n".join(blocks)
@@ -211,35 +196,12 @@ def _history(history: Sequence[Mapping[str, Any]]) -> str:
     if not history:
         return ""
     keys = ("time", "action", "bundle_id", "note")
-    rows = [[_text(entry.get(key, "")) for key in keys] for entry in history]
-    return "<h2>History</h2>\n" + _table(("Time", "What", "Model", "Note"), rows)
+    rows = [[escaped(entry.get(key, "")) for key in keys] for entry in history]
+    return "<h2>History</h2>\n" + table(("Time", "What", "Model", "Note"), rows)
 
 
 def _facts(facts: Mapping[str, Any]) -> str:
     if not facts:
         return ""
-    rows = [[_text(name), _text(value)] for name, value in facts.items()]
-    return "<h2>Details</h2>\n" + _table(("", ""), rows)
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --faint: #6a737d;
-  --line: #d8dee4; --green: #1a7f37; --amber: #9a6700; --red: #cf222e; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --paper: #14181d;
-  --faint: #8b949e; --line: #30363d; --green: #3fb950; --amber: #d29922; --red: #f85149; } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-.verdict { border-left: .4rem solid; padding: .6rem 1rem; font-size: 1.15rem; }
-.green { border-color: var(--green); } .amber { border-color: var(--amber); }
-.red { border-color: var(--red); }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; }
-th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line);
-  font-variant-numeric: tabular-nums; }
-.up { color: var(--green); } .down { color: var(--red); } .same, footer { color: var(--faint); }
-.panels { display: flex; flex-wrap: wrap; gap: 1rem; }
-figure { margin: 0; } figcaption { color: var(--faint); }
-img { width: 17rem; max-width: 100%; image-rendering: pixelated; }
-.swatch { display: inline-block; width: .8em; height: .8em; margin: 0 .4em 0 1em; }
-footer { margin-top: 3rem; font-size: .9rem; }
-"""
+    rows = [[escaped(name), escaped(value)] for name, value in facts.items()]
+    return "<h2>Details</h2>\n" + table(("", ""), rows)

@@ -11,8 +11,9 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from dgseg.evaluation.pictures import crop_around, draw
+from dgseg.evaluation.pictures import draw
 from dgseg.evaluation.report import AdaptationReport, SlicePicture, render, write_report
+from dgseg.scans.boxes import crop_around
 from dgseg.scans.schema import SPINAL_GM
 
 
