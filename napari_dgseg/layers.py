@@ -172,7 +172,12 @@ def reconstruction_layer(
 
 
 def residual_layer(
-    residual: np.ndarray, scan: Scan, name: str = "difference", **options: object
+    residual: np.ndarray,
+    scan: Scan,
+    name: str = "difference",
+    *,
+    limit: float,
+    **options: object,
 ) -> LayerTuple:
     """Reconstruction less slice, as an image layer: orange for more, blue for less.
 
@@ -184,6 +189,8 @@ def residual_layer(
         The scan that was rebuilt.
     name : str
         Name of the layer.
+    limit : float
+        What is shown in full colour; see `residual_limit`.
     **options
         Further keyword arguments of `napari.layers.Image`.
 
@@ -194,11 +201,14 @@ def residual_layer(
     """
     from napari.utils import Colormap
 
-    low, high = contrast_limits(residual)
-    limit = max(abs(low), abs(high), _LEAST_RESIDUAL)
     colormap = Colormap([_LESS, "black", _MORE], name="less-more")
     kwargs = {"colormap": colormap, "contrast_limits": (-limit, limit), **options}
     return _picture_layer(residual, scan, name, "residual", **kwargs)
+
+
+def residual_limit(residual: np.ndarray) -> float:
+    """The greatest difference that is worth a colour of its own: most lie below it."""
+    return max(*(abs(limit) for limit in contrast_limits(residual)), _LEAST_RESIDUAL)
 
 
 def anatomy_layer(

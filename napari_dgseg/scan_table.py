@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, QRect, QRectF, QSize, Qt, Signal
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -241,6 +250,18 @@ class ScanTable(QTableView):
         index = self.currentIndex()
         rows = self.scans.rows
         return rows[index.row()].key if 0 <= index.row() < len(rows) else ""
+
+    def mark(self, keys: list[str]) -> None:
+        """Select rows, as many as there are, and bring the first into sight."""
+        self.clearSelection()
+        flags = QItemSelectionModel.SelectionFlag
+        for number, row in enumerate(self.scans.rows):
+            if row.key in keys:
+                self.selectionModel().select(
+                    self.scans.index(number, 0), flags.Select | flags.Rows
+                )
+        if marked := self.selectionModel().selectedRows():
+            self.scrollTo(marked[0])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter opens a scan, Delete takes it out of the table."""

@@ -19,18 +19,23 @@ from qtpy.QtWidgets import (
 
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.inspecting import Inspecting
-from napari_dgseg.inspector.pages import Page, ReconstructionPage
+from napari_dgseg.inspector.pages import AnatomyPage, Page, ReconstructionPage
+from napari_dgseg.inspector.probe_pages import SwapPage, TraversalPage
 from napari_dgseg.inspector.showing import Showing
+from napari_dgseg.inspector.site_pages import AppearancePage, MeasuresPage
 from napari_dgseg.look import Look, look_of, style_sheet
 from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
 
 if TYPE_CHECKING:
     import napari
 
-WIDTH = 400
+WIDTH = 420
 
 _SOON_MS = 120
 """Records come in one after the other; what they change is shown at once for several."""
+
+_ALONE_MS = 1500
+"""So long after a question about a slice the worker has nothing else to do."""
 
 _CHOICES = {
     "accepted": ("Model in use", "What the accepted model sees"),
@@ -70,11 +75,20 @@ class LatentInspectorDock(QWidget):
         self.showing = Showing(napari_viewer, parts.stage)
         self.pages: list[Page] = [
             ReconstructionPage(self.inspecting, parts.stage, self.showing),
+            AnatomyPage(self.inspecting, parts.stage, self.showing),
+            AppearancePage(self.inspecting, parts.stage),
+            TraversalPage(self.inspecting, parts.stage, self.showing),
+            SwapPage(self.inspecting, parts.stage),
+            MeasuresPage(self.inspecting, self.showing),
         ]
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SOON_MS)
         self._soon.timeout.connect(self.refresh)
+        self._alone = QTimer(self)
+        self._alone.setSingleShot(True)
+        self._alone.setInterval(_ALONE_MS)
+        self._alone.timeout.connect(self._share)
         self._build()
         self._connect()
         self.refresh()
@@ -154,6 +168,7 @@ class LatentInspectorDock(QWidget):
             (inspecting.gathering.found, self._refresh_soon),
             (inspecting.gathering.changed, self._show_progress),
             (inspecting.arrived, stage.go_to),
+            (inspecting.probing.asked, self._be_alone),
             (stage.slice_changed, self._show_slice),
             (self.parts.session.rows_changed, self._refresh_soon),
         )
@@ -194,6 +209,9 @@ class LatentInspectorDock(QWidget):
             return
         self._is_shut = True
         self._soon.stop()
+        self._alone.stop()
+        for page in self.pages:
+            page.close()
         QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
         self._viewer.events.theme.disconnect(self._wear)
         for signal, slot in self._connections:
@@ -237,6 +255,17 @@ class LatentInspectorDock(QWidget):
     def _turn(self, index: int) -> None:
         self._stack.setCurrentIndex(index)
         self.refresh()
+
+    def _be_alone(self) -> None:
+        """Let a person's question have the worker for itself, and the next one too."""
+        self.inspecting.gathering.hold("probing")
+        self._alone.start()
+
+    def _share(self) -> None:
+        if self.inspecting.probing.is_busy:
+            self._alone.start()
+        else:
+            self.inspecting.gathering.go_on("probing")
 
     def _show_slice(self) -> None:
         self._show_where()
@@ -299,7 +328,7 @@ def _scrolling(view: QWidget) -> QScrollArea:
 def _tab_rules(look: Look) -> str:
     accent, muted = look.tones["accent"].name(), look.tones["muted"].name()
     return f"""
-    QTabBar::tab {{ padding: 5px 5px; font-size: 8.5pt; background: none; color: {muted};
+    QTabBar::tab {{ padding: 5px 3px; font-size: 8.5pt; background: none; color: {muted};
         border: 0px; border-bottom: 2px solid {look.raised.name()}; }}
     QTabBar::tab:hover {{ color: {look.text.name()}; }}
     QTabBar::tab:selected {{ color: {look.text.name()}; border-bottom: 2px solid {accent}; }}

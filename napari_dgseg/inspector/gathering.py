@@ -117,7 +117,8 @@ class Gathering:
         self._waiting = deque(key for key in self._waiting if key in wanted)
         if self._running is not None and self._running not in wanted:
             self._give_up()
-        self._fetch([key for key in wanted if not self._is_known(key)])
+        fresh = [key for key in wanted if not self._is_known(key)]
+        self._fetch(sorted(fresh, key=lambda key: key[1] != first))
         self.put_first(first)
         self._go_on()
 

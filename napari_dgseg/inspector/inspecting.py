@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from psygnal import Signal
@@ -12,8 +14,10 @@ from dgseg.factors.record import ScanFactors
 from dgseg.scans.schema import Label
 from napari_dgseg.adapting import RUNNING, Adapting
 from napari_dgseg.inspector.gathering import Gathering
+from napari_dgseg.inspector.measuring import Measuring
 from napari_dgseg.inspector.models import Models, SeenModel
 from napari_dgseg.inspector.picturing import Picturing
+from napari_dgseg.inspector.probing import Probing
 from napari_dgseg.segmenting import Segmenting, Worker
 from napari_dgseg.session import OpenScan, SiteSession
 
@@ -57,6 +61,8 @@ class Inspecting:
 
     changed = Signal()
     """Another site, model, scan or choice: show everything anew."""
+    arrived = Signal(int)
+    """The wanted scan is open: show this slice."""
 
     def __init__(
         self, session: SiteSession, worker: Worker, adapting: Adapting, segmenting: Segmenting
@@ -64,9 +70,14 @@ class Inspecting:
         self.session, self.worker = session, worker
         self._adapting, self._segmenting = adapting, segmenting
         self._goal: tuple[str, int] | None = None
+        # Pictures of a patient: a folder that only this person may look into.
+        self._folder = TemporaryDirectory(prefix="dgseg-inspector-", ignore_cleanup_errors=True)
+        folder = Path(self._folder.name)
         self.models = Models(session, adapting)
         self.gathering = Gathering(session, worker)
-        self.picturing = Picturing(session, worker)
+        self.picturing = Picturing(session, worker, folder)
+        self.probing = Probing(session, worker, folder)
+        self.measuring = Measuring(session, worker)
         self._connections = (
             (self.models.changed, self._on_models),
             (session.workspace_changed, self._on_models),
@@ -86,7 +97,10 @@ class Inspecting:
             signal.disconnect(slot)
         self.gathering.close()
         self.picturing.close()
+        self.probing.forget()
+        self.measuring.stop()
         self.models.close()
+        self._folder.cleanup()
 
     # --- what there is ------------------------------------------------------------
 
@@ -143,9 +157,6 @@ class Inspecting:
         else:
             self.session.open_scan(scan_id)
 
-    arrived = Signal(int)
-    """The wanted scan is open: show this slice."""
-
     def paint(self) -> None:
         """Have the open scan painted, where a tab shows pictures."""
         self.picturing.want(self.models.chosen)
@@ -159,6 +170,7 @@ class Inspecting:
 
     def _on_models(self) -> None:
         self.picturing.forget()
+        self.probing.forget()
         self.gathering.want(self.models.chosen, self.scan_id)
         self.changed.emit()
 

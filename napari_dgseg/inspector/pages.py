@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from qtpy.QtWidgets import QWidget
 
+from napari_dgseg.inspector.anatomy import AnatomyView, Channels
 from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.picturing import Painted
@@ -33,12 +34,23 @@ class Page(Protocol):
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
 
+    def close(self) -> None:
+        """Listen to nobody any more."""
+
 
 class PaintedPage:
     """What the tabs on pictures of the open scan have in common."""
 
     def __init__(self, inspecting: Inspecting, stage: Stage, showing: Showing) -> None:
         self.inspecting, self.stage, self.showing = inspecting, stage, showing
+        showing.changed.connect(self.show_state)
+
+    def close(self) -> None:
+        """Listen to nobody any more."""
+        self.showing.changed.disconnect(self.show_state)
+
+    def show_state(self) -> None:
+        """Show what is in the viewer."""
 
     @property
     def painted(self) -> list[tuple[SeenModel, Painted]]:
@@ -83,7 +95,6 @@ class ReconstructionPage(PaintedPage):
         self.view.slice_chosen.connect(stage.go_to)
         self.view.show_wanted.connect(self._show)
         self.view.grid_wanted.connect(self._put)
-        showing.changed.connect(self._show_state)
 
     def refresh(self) -> None:
         """Show pictures, curve and the state of the layers."""
@@ -91,7 +102,7 @@ class ReconstructionPage(PaintedPage):
         self.view.say(text, tone, busy=busy)
         self.view.show_errors(self.stage.slice_index, self._errors())
         self.show_slice()
-        self._show_state()
+        self.show_state()
 
     def show_slice(self) -> None:
         """Show another slice."""
@@ -120,7 +131,7 @@ class ReconstructionPage(PaintedPage):
             self.showing.show(current.scan, layers)
         else:
             self.showing.take_out()
-        self._show_state()
+        self.show_state()
 
     def _put(self, wanted: bool) -> None:
         if wanted:
@@ -129,11 +140,63 @@ class ReconstructionPage(PaintedPage):
             self.showing.put_side_by_side()
         else:
             self.showing.put_over()
-        self._show_state()
+        self.show_state()
 
-    def _show_state(self) -> None:
+    def show_state(self) -> None:
+        """Show whether the layers are in the viewer, and how."""
         self.view.show_state(
             shown=self.showing.is_shown,
             side_by_side=self.showing.is_side_by_side,
             can_show=bool(self.painted),
         )
+
+
+class AnatomyPage(PaintedPage):
+    """Anatomy: the channels of the slice on display, and what they carry."""
+
+    title = "Anatomy"
+
+    def __init__(self, inspecting: Inspecting, stage: Stage, showing: Showing) -> None:
+        super().__init__(inspecting, stage, showing)
+        self.view = AnatomyView()
+        self.wear = self.view.wear
+        self.view.channel_chosen.connect(self._choose)
+
+    def refresh(self) -> None:
+        """Show the channels and the table."""
+        text, tone, busy = self.lack()
+        self.view.say(text, tone, busy=busy)
+        self.show_slice()
+        self.show_state()
+
+    def show_slice(self) -> None:
+        """Show another slice."""
+        index = self.stage.slice_index
+        seen = self.inspecting.gathering.factors
+        channels = []
+        for model, one in self.painted:
+            factors = seen(model.bundle_id, one.scan_id)
+            carried = np.zeros((0, 0)) if factors is None else factors.carried
+            channels.append(Channels(self.title_of(model), one.anatomy[:, index], carried))
+        self.view.show_channels(channels, self.inspecting.structures)
+
+    def _choose(self, model_at: int, channel: int) -> None:
+        current = self.inspecting.session.current
+        if current is None or model_at >= len(self.painted):
+            return
+        model, one = self.painted[model_at]
+        if self.showing.channel == (one.bundle_id, channel):
+            self.showing.hide_channel()
+        else:
+            ending = f" ({self.title_of(model)})" if self.title_of(model) else ""
+            name = f"anatomy, channel {channel + 1}{ending}"
+            self.showing.show_channel(current.scan, one, channel, name)
+
+    def show_state(self) -> None:
+        """Mark the channel that lies over the scan."""
+        shown = self.showing.channel
+        for at, (_, one) in enumerate(self.painted):
+            if shown is not None and one.bundle_id == shown[0]:
+                self.view.mark(at, shown[1])
+                return
+        self.view.mark(None, None)

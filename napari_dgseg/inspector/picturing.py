@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from dgseg.errors import DgsegError
 from dgseg.files import read_array
 from dgseg.worker.protocol import Pictures, PicturesResult
 from napari_dgseg.inspector.models import SeenModel
+from napari_dgseg.layers import residual_limit
 from napari_dgseg.segmenting import Worker, another_image
 from napari_dgseg.session import SiteSession, as_known
 
@@ -32,6 +32,8 @@ class Painted:
     difference : ndarray of float32, same shape
         Reconstruction - image.
     anatomy : ndarray of uint8, shape (channels, slices, rows, columns)
+    limit : float
+        The difference that is shown in full colour.
     """
 
     scan_id: str
@@ -40,6 +42,7 @@ class Painted:
     reconstruction: np.ndarray
     difference: np.ndarray
     anatomy: np.ndarray
+    limit: float
 
 
 class Picturing:
@@ -53,16 +56,14 @@ class Picturing:
         Whose scan.
     worker : Worker
         Paints.
+    folder : Path
+        Where it paints.
     """
 
     changed = Signal()
 
-    def __init__(self, session: SiteSession, worker: Worker) -> None:
-        self._session, self._worker = session, worker
-        # Pictures of a patient: a folder that only this person may look into.
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="dgseg-inspector-", ignore_cleanup_errors=True
-        )
+    def __init__(self, session: SiteSession, worker: Worker, folder: Path) -> None:
+        self._session, self._worker, self._folder = session, worker, folder
         self._n_asked = 0
         self._painted: dict[str, Painted] = {}
         self._asked: dict[str, tuple[int, Path]] = {}
@@ -70,10 +71,9 @@ class Picturing:
         session.scan_closed.connect(self.forget)
 
     def close(self) -> None:
-        """Stop, and delete the pictures."""
+        """Stop, and let go of the pictures."""
         self._session.scan_closed.disconnect(self.forget)
         self.forget()
-        self._folder.cleanup()
 
     @property
     def is_busy(self) -> bool:
@@ -117,7 +117,7 @@ class Picturing:
             self.changed.emit()
             return
         self._n_asked += 1
-        out = Path(self._folder.name) / str(self._n_asked)
+        out = self._folder / f"scan-{self._n_asked}"
         bundle_id = model.bundle_id
         number = self._worker.request(
             Pictures,
@@ -164,4 +164,6 @@ class Picturing:
 def _read(folder: Path, scan_id: str, bundle_id: str) -> Painted:
     names = ("image", "reconstruction", "difference", "anatomy")
     arrays = {name: read_array(folder / f"{name}.npy", memory_map=True) for name in names}
-    return Painted(scan_id, bundle_id, **arrays)
+    # Here, on the runner's thread: it reads the whole file.
+    limit = residual_limit(arrays["difference"])
+    return Painted(scan_id, bundle_id, **arrays, limit=limit)

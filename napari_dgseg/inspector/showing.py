@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psygnal import Signal
 
 from dgseg.scans.scan import Scan
@@ -45,13 +46,17 @@ class Showing:
         self._before: dict[str, Any] | None = None
         self._hidden: list[Role] = []
         self.channel: tuple[str, int] | None = None
+        self._decoded: np.ndarray | None = None
+        self._decoded_at: int | None = None
         stage.layers_changed.connect(self._on_layers)
 
     def close(self) -> None:
         """Take all of it out of the viewer, and leave the viewer as it was."""
         self.put_over()
         self._stage.layers_changed.disconnect(self._on_layers)
-        self._stage.remove(*(role for pair in _PAIRS for role in pair), "anatomy", "factors")
+        self._stage.remove(
+            *(role for pair in _PAIRS for role in pair), "anatomy", "decoded", "factors"
+        )
 
     # --- reconstructions ----------------------------------------------------------
 
@@ -76,7 +81,9 @@ class Showing:
             self._stage.put(
                 # Over each other, the upper one would hide all below it.
                 roles[1],
-                residual_layer(one.difference, scan, names[1], visible=at == 0),
+                residual_layer(
+                    one.difference, scan, names[1], limit=one.limit, visible=at == 0
+                ),
             )
         if len(painted) < len(_PAIRS):
             self._stage.remove(*_PAIRS[1])
@@ -143,6 +150,36 @@ class Showing:
         self._stage.remove("anatomy")
         self.changed.emit()
 
+    # --- a decoded slice ----------------------------------------------------------
+
+    @property
+    def is_decoded_shown(self) -> bool:
+        """Whether a decoded slice lies over the scan."""
+        return self._stage.layer("decoded") is not None
+
+    def show_decoded(self, scan: Scan) -> None:
+        """Add a layer for decoded slices; `update_decoded` fills it."""
+        # Not a number is transparent: only the slice that was decoded covers the scan.
+        self._decoded = np.full(scan.array.shape, np.nan, np.float32)
+        self._stage.put("decoded", reconstruction_layer(self._decoded, scan, "decoded slice"))
+        self.changed.emit()
+
+    def update_decoded(self, index: int, picture: np.ndarray) -> None:
+        """Show a picture (rows, columns) as the slice `index` of that layer, and no other."""
+        layer = self._stage.layer("decoded")
+        if layer is None or self._decoded is None or picture.shape != self._decoded.shape[1:]:
+            return
+        if self._decoded_at is not None and self._decoded_at != index:
+            self._decoded[self._decoded_at] = np.nan
+        self._decoded[index] = picture
+        self._decoded_at = index
+        layer.refresh()
+
+    def hide_decoded(self) -> None:
+        """Take that layer out of the viewer."""
+        self._stage.remove("decoded")
+        self.changed.emit()
+
     def put_features(self, scan: Scan, features: dict[str, Any]) -> None:
         """Add a points layer with a point a slice, whose features are the slice's factors."""
         self._stage.put("factors", factors_layer(features, scan))
@@ -150,6 +187,8 @@ class Showing:
     def _on_layers(self) -> None:
         if self.channel is not None and self._stage.layer("anatomy") is None:
             self.channel = None
+        if self._decoded is not None and self._stage.layer("decoded") is None:
+            self._decoded = self._decoded_at = None
         if self._before is not None and not self.is_shown:
             self.put_over()
         self.changed.emit()

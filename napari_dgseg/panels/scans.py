@@ -61,6 +61,7 @@ class ScansPanel(QWidget):
         self.table.customContextMenuRequested.connect(self._show_menu)
         self.details.action.clicked.connect(self._remove_selected)
         self._session.rows_changed.connect(self.refresh)
+        self._session.marked_changed.connect(self.table.mark)
         self.refresh()
 
     def wear(self, look: Look) -> None:

@@ -252,9 +252,27 @@ def press(qtbot):
     """A function that clicks a widget with the mouse; it must be visible and enabled."""
 
     def click(widget, at=None) -> None:
-        assert widget.isVisible(), "not visible"
+        qtbot.waitUntil(widget.isVisible)  # what is new in a layout is shown by an event
         assert widget.isEnabled(), widget.toolTip()
         place = {} if at is None else {"pos": at}
         qtbot.mouseClick(widget, Qt.MouseButton.LeftButton, **place)
 
     return click
+
+
+@pytest.fixture
+def make_factors():
+    """A function that makes what a model could see in a scan."""
+    return factors_of
+
+
+@pytest.fixture
+def watcher():
+    """Starts no job."""
+
+    class Watcher:
+        def launch(self, folder) -> None: ...
+        def follow(self, folder) -> None: ...
+        def unfollow(self) -> None: ...
+
+    return Watcher()

@@ -1,0 +1,58 @@
+"""The tab "Anatomy", by mouse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QLabel
+
+from napari_dgseg.inspector.anatomy import strongest
+
+
+@pytest.fixture
+def anatomy(opened):
+    opened.turn_to("Anatomy")
+    return opened
+
+
+def test_the_strongest_stands_out_and_is_not_just_loud():
+    carried = np.array([[0.9, 0.9, 0.9], [0.1, 0.7, 0.1], [0.5, 0.0, np.nan]])
+    assert strongest(carried) == [2, 1, 0]
+    assert strongest(np.array([[np.nan, 0.5], [np.nan, 0.1]])) == [None, None]
+
+
+def test_a_click_on_a_channel_lays_it_over_the_scan(anatomy, press, viewer):
+    buttons = anatomy.page.view.groups[0].buttons
+    assert len(buttons) == 8
+    press(buttons[2])
+    layer = viewer.layers["anatomy, channel 3"]
+    assert layer.data.shape == anatomy.parts.session.current.scan.array.shape
+    assert int(layer.data[0, 0, 0]) == 60
+    assert buttons[2].isChecked()
+    press(buttons[5])
+    assert "anatomy, channel 3" not in viewer.layers
+    assert "anatomy, channel 6" in viewer.layers
+    press(buttons[5])
+    assert "anatomy, channel 6" not in viewer.layers
+    assert not buttons[5].isChecked()
+
+
+def test_the_table_marks_a_channel_for_each_structure(anatomy):
+    group = anatomy.page.view.groups[0]
+    texts = [label.text() for label in group.findChildren(QLabel)]
+    assert {"grey matter", "white matter", "background"} <= set(texts)
+    assert sum(text.startswith("●") for text in texts) == 3
+
+
+def test_deleting_the_layer_takes_the_mark_off(anatomy, press, viewer):
+    button = anatomy.page.view.groups[0].buttons[0]
+    press(button)
+    viewer.layers.remove("anatomy, channel 1")
+    assert not button.isChecked()
+
+
+def test_pictures_follow_the_slider(anatomy):
+    group = anatomy.page.view.groups[0]
+    before = group.buttons[1].icon().cacheKey()
+    anatomy.parts.stage.go_to(0)
+    assert group.buttons[1].icon().cacheKey() != before
