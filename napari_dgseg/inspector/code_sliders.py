@@ -220,7 +220,7 @@ class CodeRow(QWidget):
 
     def eventFilter(self, _watched: QWidget, event: QEvent) -> bool:
         """Who takes the handle has chosen the dimension."""
-        if event.type() == QEvent.Type.FocusIn:
+        if event.type() in (QEvent.Type.FocusIn, QEvent.Type.MouseButtonPress):
             self.chosen.emit()
         return False
 

@@ -355,11 +355,10 @@ class TraversalView(QWidget):
 
     def _draw(self, *_: object) -> None:
         if self._picture is None:
-            self.decoded.show_rgb(None)
-            self.caption.setText(_DECODED)
-            return
+            return  # what is there stays until the next one comes, so that nothing flickers
         base = self._original if self._base is None else self._base
-        if self.difference.isChecked() and base is not None:
+        fits = base is not None and base.shape == self._picture.shape
+        if self.difference.isChecked() and base is not None and fits:
             rgb, most = difference(self._picture, base)
             self.decoded.show_rgb(rgb)
             self.caption.setText(f"orange +{most:.2g}, blue −{most:.2g}")
