@@ -64,6 +64,8 @@ class BenchmarkAdaptation:
     """Its steps, if they are not those of all others."""
     gate_slices: int = 3
     """Further corrected slices that nothing learns from, for the gate to judge by."""
+    gate: Literal["further", "crossed"] = "further"
+    """crossed: judge by the corrected slices themselves, by trainings without some of them."""
     patch_px: int | None = None
     """Side of the crops on the model's grid; the bundle's own if not given."""
     batch_labelled: int = 4
@@ -127,6 +129,7 @@ class BenchmarkAdaptation:
             choices=tuple(dict.fromkeys(self.choose)),
             patch_px=self.patch_px,
             gate_slices=self.gate_slices,
+            gate=self.gate,
             ceiling=None if self.ceiling == "none" else adaptation_row(self.ceiling),
             ceiling_steps=self.ceiling_steps,
         )

@@ -40,10 +40,10 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     options += ["--seeds", "0", "1", "--targets", target, "--base", "deepall"]
     options += ["--steps", "50", "--patch-px", "64", "--batch-labelled", "2"]
     options += ["--batch-unlabelled", "6", "--workers", "2", "--threads", "1"]
-    options += ["--choose", "even", "suggested"]
+    options += ["--choose", "even", "suggested", "--gate", "crossed"]
     assert main([*COMMAND, *options, "--out", str(tmp_path)]) == console.OK
     plan = runs["plan"]
-    assert plan.choices == ("even", "suggested")
+    assert (plan.choices, plan.gate) == (("even", "suggested"), "crossed")
     assert [row.label for row in plan.rows] == ["mean-teacher", "mean-teacher:anchor=1"]
     assert (plan.ks, plan.seeds, plan.bundles.targets) == ((0, 3), (0, 1), (target,))
     assert (plan.patch_px, plan.gate_slices, plan.ceiling.method) == (64, 3, "mean-teacher")

@@ -7,11 +7,14 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dgseg.adaptation.candidate import fine_tune
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.crossing import Crossing, cross_judge
+from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_folds
 from dgseg.adaptation.judging import LazySegmenter
 from dgseg.adaptation.watcher import AdaptationStopped, Phase
 from dgseg.bundles.bundle import BundleInfo, read_info
@@ -36,12 +39,13 @@ from dgseg.evaluation.adaptation.corrections import (
 )
 from dgseg.evaluation.adaptation.halves import Halves, saved_halves
 from dgseg.evaluation.adaptation.plan import (
+    CROSSED,
     AdaptationCell,
     AdaptationPlan,
     as_settings,
     check_unseen,
 )
-from dgseg.evaluation.adaptation.verdicts import verdict
+from dgseg.evaluation.adaptation.verdicts import labels_of, site_of, verdict
 from dgseg.evaluation.benchmark.claims import (
     SCORES_NAME,
     CellResult,
@@ -81,6 +85,9 @@ class Task:
     halves : Halves
     corrected, kept : mapping of str to tuple of int
         Slices by scan that are learnt from, and those that the gate judges by.
+    folds : tuple of mapping of str to tuple of int
+        Of the slices that are learnt from those that further trainings go without, where
+        the gate judges by them.
     """
 
     cell: AdaptationCell
@@ -90,6 +97,7 @@ class Task:
     halves: Halves
     corrected: Slices
     kept: Slices
+    folds: tuple[Slices, ...] = ()
 
 
 def bundle_of(cell: AdaptationCell, plan: AdaptationPlan, bundles: Path) -> Path:
@@ -133,6 +141,7 @@ def task_of(
     halves = saved_halves(out / "halves", data.entries, cell.data, cell.target, cell.seed)
     corrected: dict[str, tuple[int, ...]] = {}
     kept: dict[str, tuple[int, ...]] = {}
+    folds: tuple[Slices, ...] = ()
     config = plan.config_of(cell, info)
     if config is not None:
         there = saved_candidates(out / "candidates", halves, data.entries, cell.data)
@@ -140,8 +149,11 @@ def task_of(
             corrected = every(there)
         else:
             corrected = _chosen(cell, config, out, bundle, halves, there, data)
-            kept = held_out(there, halves.adaptation, plan.gate_slices, corrected)
-    return Task(cell, bundle, info, config, halves, corrected, kept)
+            if plan.gate == CROSSED:
+                folds = choose_folds(corrected) if cell.k >= LEAST_CORRECTED else ()
+            else:
+                kept = held_out(there, halves.adaptation, plan.gate_slices, corrected)
+    return Task(cell, bundle, info, config, halves, corrected, kept, folds)
 
 
 def _chosen(
@@ -193,6 +205,8 @@ def settings_of(task: Task) -> dict[str, Any]:
         "corrected": task.corrected,
         "kept": task.kept,
     }
+    if task.folds:
+        content["folds"] = task.folds
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
         content["preset"] = asdict(registry.resolve(task.config.method)[1])
@@ -314,9 +328,21 @@ def _ask_gate(
         for path in (task.bundle, candidate)
     )
     folders = (out / _BEFORE / task.info.bundle_id, folder / "checkpoint" / "after")
+    there = site_of(task.halves, data.entries)
     try:
+        crossed = None
+        if task.folds:
+            crossing = Crossing(
+                folds=task.folds,
+                items=partial(site_scans, task.halves, data.entries, task.corrected),
+                truth=lambda scan_id: (there[scan_id].scan, labels_of(there[scan_id])),
+                bundle=task.bundle,
+                before=folders[0],
+                folder=folder / "checkpoint",
+            )
+            crossed = cross_judge(crossing, candidate, task.config, watcher)
         return verdict(
-            (old, new), task.halves, data.entries, task.corrected, task.kept, folders, watcher
+            (old, new), there, task.corrected, task.kept, folders, watcher, crossed=crossed
         )
     finally:
         old.release()

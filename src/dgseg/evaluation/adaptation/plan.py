@@ -27,6 +27,15 @@ EVEN = "even"
 CHOICES = (EVEN, "random", "suggested")
 """How slices can be chosen."""
 
+FURTHER = "further"
+"""The usual gate: by corrected slices that nothing learns from."""
+
+CROSSED = "crossed"
+"""The gate of a site with few corrections: by trainings without some of them."""
+
+GATES = (FURTHER, CROSSED)
+"""What a gate can judge by."""
+
 _PATCH_PX = 128
 
 
@@ -144,6 +153,9 @@ class AdaptationPlan:
         first of `CHOICES` stands for all.
     gate_slices : int
         Further corrected slices that nothing learns from, for the gate to judge by.
+    gate : str
+        Of `GATES`: by these, or by the corrected slices themselves, as a site with few of
+        them does (see `dgseg.adaptation.crossing`).
     ceiling : AdaptationRow or None
         What learns from all labels of the adaptation half.
     ceiling_steps : int or None
@@ -163,6 +175,7 @@ class AdaptationPlan:
     choices: tuple[str, ...] = (EVEN,)
     patch_px: int | None = None
     gate_slices: int = 3
+    gate: str = FURTHER
     ceiling: AdaptationRow | None = None
     ceiling_steps: int | None = None
 
@@ -178,6 +191,7 @@ class AdaptationPlan:
                 self.choices and set(self.choices) <= set(CHOICES)
             ),
             "0 or more slices for the gate": self.gate_slices < 0,
+            f"a gate of {', '.join(GATES)}": self.gate not in GATES,
         }
         for need, missed in wrong.items():
             if missed:

@@ -110,7 +110,8 @@ a single draw of it says little.
 """
 
 _GATE_NOTE = f"""\
-Over cells: the gate judges by a few further corrected slices that nothing has learnt from, and
+Over cells: the gate judges by a few further corrected slices that nothing has learnt from or,
+if it was asked to, by the corrected slices themselves through trainings without some of them; and
 by uncorrected scans. Worse: the true Dice on the scored half fell, in brackets by more than
 {100 * GAIN:g} points; better: it rose by more than {100 * GAIN:g} points.
 """

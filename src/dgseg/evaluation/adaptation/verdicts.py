@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from dgseg.site.snapshot import SnapshotScan
 
 def verdict(
     models: tuple[LazySegmenter, LazySegmenter],
-    halves: Halves,
-    entries: Sequence[Entry],
+    there: Mapping[str, AnnotatedScan],
     corrected: Slices,
     kept: Slices,
     folders: tuple[Path, Path],
     watcher: Watcher,
+    *,
+    crossed: HeldoutScores | None = None,
 ) -> dict[str, Any]:
     """Compare a candidate with its bundle as an adaptation at a site does it.
 
@@ -41,14 +42,15 @@ def verdict(
     ----------
     models : tuple of LazySegmenter
         The bundle, and the candidate.
-    halves : Halves
-    entries : sequence of Entry
-        Of the whole data set; only scans of the adaptation half are read.
+    there : mapping of str to AnnotatedScan
+        The scans of the site, see `site_of`.
     corrected, kept : mapping of str to tuple of int
         Slices by scan that were learnt from, and those that the gate judges by.
     folders : tuple of Path
         For the proposals of the two models, a folder a scan.
     watcher : Watcher
+    crossed : HeldoutScores, optional
+        What judges in the place of `kept`.
 
     Returns
     -------
@@ -56,11 +58,8 @@ def verdict(
         Fields of `dgseg.adaptation.gate.Verdict`.
     """
     schema = models[0].info.labels
-    there = {
-        item.scan.scan_id: item for item in _loaded(halves.adaptation_entries(entries), halves)
-    }
     areas = corrected_areas(_drawn(there, corrected), schema)
-    comparison = Comparison(schema, HeldoutScores(schema), areas)
+    comparison = Comparison(schema, crossed or HeldoutScores(schema), areas)
 
     def proposals(scan: Scan) -> list[np.ndarray]:
         return [
@@ -82,12 +81,28 @@ def _drawn(
 ) -> Iterator[tuple[Scan, np.ndarray]]:
     for scan_id, slices in corrected.items():
         item = there[scan_id]
-        assert item.labels is not None  # or it could not have been corrected
-        yield item.scan, item.labels[list(slices)]
+        yield item.scan, labels_of(item)[list(slices)]
 
 
-def _loaded(entries: Sequence[Entry], halves: Halves) -> Iterable[AnnotatedScan]:
-    return (halves.adaptation_part(entry.load()) for entry in entries)
+def site_of(halves: Halves, entries: Sequence[Entry]) -> dict[str, AnnotatedScan]:
+    """The scans of the adaptation half by their identifiers.
+
+    Parameters
+    ----------
+    halves : Halves
+    entries : sequence of Entry
+        Of the whole data set; only scans of the adaptation half are read.
+    """
+    loaded = (
+        halves.adaptation_part(entry.load()) for entry in halves.adaptation_entries(entries)
+    )
+    return {item.scan.scan_id: item for item in loaded}
+
+
+def labels_of(item: AnnotatedScan) -> np.ndarray:
+    """The true labels of a scan that was corrected."""
+    assert item.labels is not None  # or it could not have been corrected
+    return item.labels
 
 
 def _snapshot(item: AnnotatedScan, slices: Sequence[int]) -> SnapshotScan:

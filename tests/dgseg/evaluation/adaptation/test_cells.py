@@ -12,7 +12,7 @@ from dgseg.datasets import cardiac
 from dgseg.errors import MethodError, TrainingError
 from dgseg.evaluation.adaptation import cells as module
 from dgseg.evaluation.adaptation.cells import run_cell
-from dgseg.evaluation.adaptation.plan import CEILING, FLOOR, adaptation_row
+from dgseg.evaluation.adaptation.plan import CEILING, CROSSED, FLOOR, adaptation_row
 from dgseg.evaluation.benchmark.claims import folder_of
 
 HALF = 1
@@ -131,6 +131,40 @@ def test_other_slices_can_be_corrected(make_plan, bundles, cell_of, tmp_path, ch
         (pick,) = json.loads(saved.read_text())["slices"]
         assert [pick["slice"]] == slices
         assert pick["reason"].endswith("nothing is corrected yet.")
+
+
+def test_the_corrected_slices_judge_themselves_where_that_is_asked_for(
+    make_plan, bundles, cell_of, tmp_path, reads
+):
+    plan = make_plan("mean-teacher", ks=(2,), gate=CROSSED)
+    cell = cell_of(plan, "mean-teacher", 2)
+    assert run_cell(cell, plan, tmp_path, bundles).status == "finished"
+    scores = scores_of(tmp_path, cell)
+    assert scores["kept"] == {}
+    assert [len(slices) for slices in scores["corrected"].values()] == [2]
+    numbers = scores["gate"]["numbers"]
+    assert (numbers["n_heldout"], numbers["crossed"]) == (2, True)
+    halves = json.loads((tmp_path / "halves" / "cardiac-east-seed0.json").read_text())
+    last = max(i for i, who in enumerate(reads) if who[1] in halves["adaptation"])
+    first = min(i for i, who in enumerate(reads) if who[1] in halves["test"])
+    assert last < first
+    settings = json.loads((folder_of(tmp_path, cell) / "cell.json").read_text())
+    assert settings["folds"] == [
+        {key: [i]} for key, all_ in scores["corrected"].items() for i in all_
+    ]
+
+
+def test_the_usual_gate_has_the_settings_that_it_always_had(
+    make_plan, bundles, cell_of, tmp_path
+):
+    plan = make_plan("mean-teacher")
+    cell = cell_of(plan, "mean-teacher")
+    run_cell(cell, plan, tmp_path, bundles)
+    settings = json.loads((folder_of(tmp_path, cell) / "cell.json").read_text())
+    assert "folds" not in settings
+    crossed = dataclasses.replace(plan, gate=CROSSED)
+    with pytest.raises(TrainingError, match=r"\(kept\)"):
+        run_cell(cell, crossed, tmp_path, bundles)
 
 
 def test_one_that_was_stopped_ends_as_if_nothing_had_been(

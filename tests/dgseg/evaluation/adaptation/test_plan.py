@@ -108,7 +108,14 @@ def test_a_bundle_that_has_seen_the_target_is_refused(make_plan, bundles, cell_o
 
 @pytest.mark.parametrize(
     "changes",
-    [{"ks": ()}, {"seeds": ()}, {"ks": (-1,)}, {"gate_slices": -1}, {"choices": ("odd",)}],
+    [
+        {"ks": ()},
+        {"seeds": ()},
+        {"ks": (-1,)},
+        {"gate_slices": -1},
+        {"choices": ("odd",)},
+        {"gate": "odd"},
+    ],
 )
 def test_settings_out_of_range_are_refused(make_plan, changes):
     with pytest.raises(TrainingError, match="needs"):
