@@ -328,8 +328,9 @@ def _scrolling(view: QWidget) -> QScrollArea:
 def _tab_rules(look: Look) -> str:
     accent, muted = look.tones["accent"].name(), look.tones["muted"].name()
     return f"""
-    QTabBar::tab {{ padding: 5px 3px; font-size: 8.5pt; background: none; color: {muted};
-        border: 0px; border-bottom: 2px solid {look.raised.name()}; }}
-    QTabBar::tab:hover {{ color: {look.text.name()}; }}
-    QTabBar::tab:selected {{ color: {look.text.name()}; border-bottom: 2px solid {accent}; }}
+    QTabBar::tab {{ padding: 5px 3px; font-size: 8.5pt; color: {muted};
+        background: {look.background.name()}; border: 0px; border-bottom: 2px solid {look.raised.name()}; }}
+    QTabBar::tab:hover {{ color: {look.text.name()}; background: {look.raised.name()}; }}
+    QTabBar::tab:selected {{ color: {look.text.name()};
+        background: {look.background.name()}; border-bottom: 2px solid {accent}; }}
     """

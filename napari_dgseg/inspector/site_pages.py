@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QFileDialog
 
 from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import DgsegError
-from dgseg.factors.distance import Distance, distance_to_bank
-from dgseg.factors.map import OneCode, map_codes, moments, pca, project
+from dgseg.factors.distance import Code, Distance, distance_to_bank
+from dgseg.factors.map import CodeMap, OneCode, map_codes, moments, pca, project
 from dgseg.factors.record import ScanFactors
 from dgseg.factors.table import slice_columns, write_csv, write_npz
 from dgseg.scans.scan import ScanSource
@@ -41,6 +41,7 @@ class AppearancePage:
         self.inspecting, self.stage = inspecting, stage
         self.view = AppearanceView()
         self._code: OneCode = "style"
+        self._chosen = False
         self._shown: object = None
         self.view.slice_chosen.connect(inspecting.go_to)
         self.view.scans_chosen.connect(inspecting.session.mark)
@@ -87,15 +88,13 @@ class AppearancePage:
         if state == self._shown or (is_tsne and self.inspecting.gathering.is_busy):
             return  # the person looks at it: it waits for the last scan
         self._shown = state
-        offered: list[OneCode] = ["style"]
-        if len(next(iter(bank.domains.values())).domain_mean):
-            offered.append("domain")
-        if self._code not in offered:
-            self._code = "style"
-        self.view.offer_codes(offered, self._code)
-        self.view.show_distance(_distance(bank, records))
-        codes = _stacked(records, self._code)
-        laid = map_codes(bank, codes, self._code)
+        maps = _maps(bank, records)
+        if self._code not in maps or not self._chosen:
+            # What carries something, where the person has not said what to see.
+            self._code = next((code for code in maps if maps[code].carries), "style")
+        self.view.offer_codes(list(maps), self._code)
+        self.view.show_distance(_distance(bank, records, maps))
+        codes, laid = _stacked(records, self._code), maps[self._code]
         outlines = [
             Outline(name, laid.outlines[name], laid.middles[name]) for name in bank.domains
         ]
@@ -149,7 +148,7 @@ class AppearancePage:
         )
 
     def _change_code(self, code: OneCode) -> None:
-        self._code = code
+        self._code, self._chosen = code, True
         self._shown = None
         self.refresh()
 
@@ -277,11 +276,26 @@ def _writer(
     return write
 
 
-def _distance(bank: StyleBank, records: Sequence[ScanFactors]) -> Distance | None:
+def _maps(bank: StyleBank, records: Sequence[ScanFactors]) -> dict[OneCode, CodeMap]:
+    """The map of each code that the model has."""
+    one = next(iter(bank.domains.values()))
+    codes: tuple[OneCode, ...] = ("style", "domain") if one.domain_mean else ("style",)
+    return {code: map_codes(bank, _stacked(records, code), code) for code in codes}
+
+
+def _distance(
+    bank: StyleBank, records: Sequence[ScanFactors], maps: Mapping[OneCode, CodeMap]
+) -> Distance | None:
+    """How far the site lies from the nearest domain, by what carries something."""
+    telling = [code for code, laid in maps.items() if laid.carries]
+    if not telling:
+        return None  # noise lies near noise: that would say nothing
+    code: Code = telling[0] if len(telling) == 1 else "both"
+    style, domain = _stacked(records, "style"), _stacked(records, "domain")
     try:
-        return distance_to_bank(bank, _stacked(records, "style"), _stacked(records, "domain"))
+        return distance_to_bank(bank, style, domain, code)
     except ValueError:
-        return None  # no slice has a finite code, or the bank is of another model
+        return None  # no slice has a finite code
 
 
 def _stacked(records: Sequence[ScanFactors], code: OneCode) -> np.ndarray:
