@@ -44,6 +44,7 @@ _SHARE_OF_TIME = 0.95
 """The steps are planned to fill this much of the time, for they are not all alike."""
 
 _CHECKPOINT_EVERY_S = 15.0
+_TRAINING = "training.pt"
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ def fine_tune(
     watcher: Watcher,
     *,
     counts: Callable[[], Mapping[str, int]] = dict,
+    with_styles: bool = True,
 ) -> Path:
     """Fine-tune a bundle; an earlier run's candidate or checkpoint is taken up.
 
@@ -130,6 +132,9 @@ def fine_tune(
     watcher : Watcher
     counts : callable, optional
         Gives numbers for the candidate's record once the scans have been read.
+    with_styles : bool
+        Measure how the site looks, where the bundle has a style bank: for a candidate
+        that others may begin from.
 
     Returns
     -------
@@ -168,10 +173,12 @@ def fine_tune(
         **counts(),
     }
     learnt = method.deployable()
+    styles = _styles(info, learnt, store) if with_styles else None
     candidate = describe(info, config, store.domains, record).model_copy(
-        update={"network": _network(info, learnt), "style_bank": _styles(info, learnt, store)}
+        update={"network": _network(info, learnt), "style_bank": styles}
     )
     write_bundle(folder, candidate, learnt.state_dict())
+    (checkpoint / _TRAINING).unlink(missing_ok=True)
     return folder
 
 
@@ -197,7 +204,7 @@ def _fit(
         fabric,
         on_step=watcher.progress,
         should_stop=watcher.should_stop,
-        checkpoint_path=checkpoint / "training.pt",
+        checkpoint_path=checkpoint / _TRAINING,
     )
     if done.stopped:
         raise AdaptationStopped

@@ -22,18 +22,20 @@ class AdaptConfig:
         Name of a registered method (entry-point group ``dgseg.methods``), or of one of
         its presets.
     minutes : float
-        Time for the optimiser's steps. Preparing, segmenting and judging come
-        on top: a minute or less for a handful of scans.
+        Time for the optimiser's steps, those of the trainings that judge included.
+        Preparing, segmenting and comparing come on top: a minute or less for a handful
+        of scans.
     steps : int or None
-        Exact number of steps, whatever time they take; None to do as many as
-        fit into `minutes`.
+        Exact number of steps of each training, whatever time they take; None to do as
+        many as fit into `minutes`.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
     precision : {'auto', 'fp32', 'bf16'}
         ``"auto"`` takes bfloat16 where it is fast.
     holdout_every : int
-        One corrected slice in so many is kept from the training to judge the
-        candidate by; 0 to keep none, and so to have no judgement.
+        Of eight corrected slices or more, one in so many is kept from the training to
+        judge the candidate by; fewer are all learnt from, and each is judged by a further
+        training without it. 0 to have no judgement.
     learning_rate : float or None
         Of the optimiser, well below what a training from scratch takes; None for the
         method's own.

@@ -122,7 +122,14 @@ def _train(crossing: Crossing, number: int, config: AdaptConfig, watcher: Watche
     checkpoint = _folder(crossing, number)
     checkpoint.mkdir(parents=True, exist_ok=True)
     part = PartWatcher(watcher, number + 1, n + 1)
-    return fine_tune(lambda: crossing.items(fold), crossing.bundle, config, checkpoint, part)
+    return fine_tune(
+        lambda: crossing.items(fold),
+        crossing.bundle,
+        config,
+        checkpoint,
+        part,
+        with_styles=False,
+    )
 
 
 def _compare(

@@ -93,7 +93,7 @@ def told() -> Iterator[Any]:
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print the Dice on held-out slices, and the verdict."""
+    """Print the Dice on the slices that judged, and the verdict."""
     rows = [
         [
             f"{row['scan_id']} slice {row['slice']}",
@@ -105,7 +105,7 @@ def show(result: dict[str, Any]) -> None:
         for name in row["after"]
     ]
     if rows:
-        console.say(console.table(["held out", "structure", "before", "after"], rows))
+        console.say(console.table(["judged by", "structure", "before", "after"], rows))
     verdict = result["verdict"]
     console.say(f"{verdict['colour'].upper()}: {verdict['sentence']}")
 

@@ -53,7 +53,7 @@ class AdaptationReport:
     verdict : str
         The verdict as a sentence.
     holdout : sequence of mapping
-        One for each held-out correction: ``scan_id``, ``slice`` (from 0), ``before``
+        One for each correction that judged: ``scan_id``, ``slice`` (from 0), ``before``
         and ``after``: Dice (0 to 1) by the short name of a structure.
     against_truth : sequence of mapping
         Where the truth is known, one for each scan: ``scan_id``, ``n_slices`` that nobody
@@ -105,8 +105,8 @@ def _holdout(report: AdaptationReport) -> str:
         [f"<code>{escaped(row['scan_id'])}</code>", str(row["slice"])] for row in report.holdout
     ]
     return (
-        "<h2>Dice on corrections that were held out</h2>\n"
-        "<p>The adaptation did not learn from these slices.</p>\n"
+        "<h2>Dice on corrections</h2>\n"
+        "<p>Each is judged by a training that had not seen it.</p>\n"
         + _changes(report, ["Scan", "Slice"], cells, report.holdout)
     )
 
