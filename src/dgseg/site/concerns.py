@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 
 from dgseg.factors.distance import Distance
+from dgseg.site.proposals import stamp
 from dgseg.site.wording import joined
+from dgseg.site.workspace import Workspace
 
 Kind = Literal["foreign", "contradiction", "absent", "one-scan"]
 
@@ -114,9 +116,9 @@ def _foreign(scans: Sequence[KnownScan]) -> Iterable[Concern]:
         which = f"{len(found)} of {n} scans ({titles})"
     yield Concern(
         "foreign",
-        f"Unlike anything this model was trained on: {which}. Take out in step 1 what shows "
-        "another part of the body. A model can be adapted to the rest, and to a very "
-        "different scanner, but then needs more corrections and a critical look.",
+        f"Unlike anything this model was trained on: {which}. Remove in step 1 what shows "
+        "another part of the body. The rest can be adapted to, but needs more corrections "
+        "than usual and a critical look.",
         tuple((scan.scan_id, -1) for scan in found),
     )
 
@@ -136,12 +138,10 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
             "where there is none. Correct some slices that show one.",
         )
         return
-    it, them = ("it", "it") if len(missing) == 1 else ("they", "them")
     yield Concern(
         "absent",
-        f"No corrected slice shows the {joined(missing, 'or')}: the new model hears nothing "
-        f"new of {them} and is held to what the present one knows. Correct a slice where "
-        f"{it} can be seen to improve {them}.",
+        f"No corrected slice shows the {joined(missing, 'or')}: there the new model is held "
+        "to what the present one does. Correct a slice that shows it, to improve that too.",
     )
 
 
@@ -149,10 +149,59 @@ def _single(scans: Sequence[KnownScan]) -> Iterable[Concern]:
     if len(scans) == 1:
         yield Concern(
             "one-scan",
-            "There is one scan: the new model will fit this person, and perhaps not the "
-            "next. Add more scans of this site in step 1; they need no corrections.",
+            "There is only one scan, so the new model may fit this person alone. Add more in "
+            "step 1: they need no corrections.",
             ((scans[0].scan_id, -1),),
         )
+
+
+def know_scan(workspace: Workspace, scan_id: str, title: str, bundle_id: str) -> KnownScan:
+    """What is known of a scan, from the disk.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        The site.
+    scan_id, title : str
+        The scan, and what the person calls it.
+    bundle_id : str
+        The present model; empty where there is none.
+    """
+    proposal = workspace.read_proposal(scan_id, bundle_id) if bundle_id else None
+    corrections = workspace.corrections(scan_id)
+    n = len(workspace.schema.labels) + 1
+    corrected, changes = {}, {}
+    for index in corrections.slices:
+        left = corrections.slice_labels(index)
+        corrected[index] = np.bincount(left.ravel(), minlength=n)
+        if proposal is not None:
+            pairs = n * proposal.labels[index].astype(np.intp) + left
+            changes[index] = np.bincount(pairs.ravel(), minlength=n * n).reshape(n, n)
+    traits = None if proposal is None else proposal.traits
+    return KnownScan(
+        scan_id=scan_id,
+        title=title,
+        corrected=corrected,
+        changes=changes,
+        look=np.empty((0, 0)) if traits is None else traits.look,
+        distance=None if proposal is None else proposal.distance,
+    )
+
+
+def stamp_of(workspace: Workspace, scan_id: str, bundle_id: str) -> tuple[object, ...] | None:
+    """What differs when `know_scan` would find something else; cheap.
+
+    None while there are corrections that are not on disk yet: then nothing tells.
+    """
+    corrections = workspace.corrections(scan_id)
+    if corrections.unsaved:
+        return None
+    try:
+        written = corrections.path.stat().st_mtime_ns
+    except OSError:
+        written = 0
+    proposed = stamp(workspace.proposal_folder(scan_id, bundle_id)) if bundle_id else 0
+    return (workspace.path, bundle_id, proposed, written, *corrections.slices.items())
 
 
 # --- corrections that contradict each other ---------------------------------------------

@@ -9,13 +9,14 @@ taken away first: where it is, the arrays are whole.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dgseg.errors import LabelsError, write_error
+from dgseg.factors.distance import Distance
 from dgseg.files import read_array, write_array, write_json
 from dgseg.site.traits import SliceTraits
 
@@ -40,6 +41,9 @@ class Proposal:
         The model.
     traits : SliceTraits or None
         What each slice is like; None for a proposal of an older version.
+    distance : Distance or None
+        How far the scan is from what the model has learnt from; None where that cannot
+        be told.
 
     Raises
     ------
@@ -52,6 +56,7 @@ class Proposal:
     slice_uncertainty: np.ndarray
     bundle_id: str
     traits: SliceTraits | None = None
+    distance: Distance | None = None
 
     def __post_init__(self) -> None:
         sound = (
@@ -93,6 +98,8 @@ def write_proposal(folder: str | Path, proposal: Proposal) -> Path:
         if proposal.traits is not None:
             write_array(folder / _TRAITS, proposal.traits.packed())
             content["n_structures"] = proposal.traits.by_structure.shape[1]
+        if proposal.distance is not None:
+            content["distance"] = asdict(proposal.distance)
         write_json(folder / _INFO, content)
     except OSError as error:
         raise write_error("The proposal could not be saved", folder, error) from error
@@ -132,10 +139,19 @@ def read_proposal(folder: str | Path) -> Proposal | None:
             slice_uncertainty=np.array(content["slice_uncertainty"], dtype=np.float32),
             bundle_id=str(content["bundle_id"]),
             traits=_read_traits(folder, content),
+            distance=_read_distance(content),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, LabelsError):
         return None
     return proposal if list(proposal.labels.shape) == content["shape"] else None
+
+
+def _read_distance(content: dict[str, Any]) -> Distance | None:
+    """The distance that a proposal tells; None where it tells none, or another version's."""
+    try:
+        return Distance(**content["distance"])
+    except (KeyError, TypeError):
+        return None
 
 
 def _read_traits(folder: Path, content: dict[str, Any]) -> SliceTraits | None:

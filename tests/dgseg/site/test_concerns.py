@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from dgseg.factors.distance import Distance
-from dgseg.site.concerns import KnownScan, concerns
+from dgseg.site.concerns import KnownScan, concerns, know_scan, stamp_of
+from dgseg.site.proposals import Proposal, write_proposal
+from dgseg.site.traits import measure_traits
 
 NAMES = ("grey matter", "white matter")
 SIDE = 40
@@ -172,6 +174,40 @@ def test_foreign_scans_come_first_and_are_named():
     assert "(scan-0, scan-1, scan-2 and 2 more)" in concerns(many, NAMES)[0].sentence
     assert "trained on: all 5 scans." in concerns(many[:5], NAMES)[0].sentence
     assert kinds(concerns(many[:1], NAMES)) == ["foreign", "one-scan"]
+
+
+def test_a_scan_is_known_by_its_proposal_and_its_corrections(site, make_scan):
+    found = make_scan(1)
+    site.add(found)
+    bundle_id = site.accepted_info.bundle_id
+    bare = know_scan(site, found.scan_id, "scan-1", bundle_id)
+    assert (bare.corrected, bare.changes, bare.look.size, bare.distance) == ({}, {}, 0, None)
+    labels = np.zeros(found.array.shape, np.uint8)
+    labels[:, 4:9, 5:9] = 2
+    far = Distance("a", 9.0, 100.0, "far", foreign=True)
+    traits = measure_traits(labels, labels, 2, np.arange(15.0).reshape(5, 3))
+    certain = np.zeros(len(labels), np.float32)
+    folder = site.proposal_folder(found.scan_id, bundle_id)
+    before = stamp_of(site, found.scan_id, bundle_id)
+    write_proposal(folder, Proposal(labels, labels, certain, bundle_id, traits, far))
+    corrections = site.corrections(found.scan_id)
+    corrections.start(labels, bundle_id)
+    left = labels[3].copy()
+    left[4, 5:9] = 1
+    corrections.record(3, left, "changed")
+    site.flush()
+    known = know_scan(site, found.scan_id, "scan-1", bundle_id)
+    assert list(known.corrected) == list(known.changes) == [3]
+    assert known.corrected[3].tolist() == [labels[3].size - 20, 4, 16]
+    assert known.changes[3].tolist() == [[labels[3].size - 20, 0, 0], [0, 0, 0], [0, 4, 16]]
+    assert np.array_equal(known.look, traits.look)
+    assert known.distance == far
+    after = stamp_of(site, found.scan_id, bundle_id)
+    assert after != before
+    assert after == stamp_of(site, found.scan_id, bundle_id)
+    unproposed = know_scan(site, found.scan_id, "scan-1", "")
+    assert list(unproposed.corrected) == [3]
+    assert not unproposed.changes
 
 
 def test_no_torch():

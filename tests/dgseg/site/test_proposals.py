@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dgseg.errors import LabelsError, WorkspaceWriteError
+from dgseg.factors.distance import Distance
 from dgseg.site.proposals import (
     Proposal,
     has_proposal,
@@ -87,6 +88,19 @@ def test_without_sound_traits_a_proposal_is_still_one(with_traits, tmp_path, dam
     found = read_proposal(tmp_path)
     assert found.traits is None
     np.testing.assert_array_equal(found.labels, with_traits.labels)
+
+
+def test_the_distance_comes_back(proposal, tmp_path):
+    distance = Distance("Rome", 2.5, 98.0, "far", foreign=True)
+    write_proposal(tmp_path, dataclasses.replace(proposal, distance=distance))
+    assert read_proposal(tmp_path).distance == distance
+    file = tmp_path / "proposal.json"
+    content = json.loads(file.read_text())
+    content["distance"] = {"of": "another version"}
+    file.write_text(json.dumps(content))
+    assert read_proposal(tmp_path).distance is None
+    write_proposal(tmp_path, proposal)
+    assert read_proposal(tmp_path).distance is None
 
 
 def test_an_older_version_reads_what_is_written_now(with_traits, tmp_path):
