@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from dgseg.scans.scan import Scan
 from napari_dgseg.adapting import INTERRUPTED, RUNNING
+from napari_dgseg.cautioning import Cautioning
 from napari_dgseg.household import Household
 from napari_dgseg.keys import actions_of
 from napari_dgseg.look import look_of, style_sheet
@@ -69,11 +70,14 @@ class SiteAdaptationDock(QWidget):
         parts = self.parts
         self.site = SitePanel(parts.session)
         self.scans = ScansPanel(parts.session, self._scans_in_viewer)
-        self.segment = SegmentPanel(parts.session, parts.segmenting, parts.stage)
+        cautioning = Cautioning(parts.session)
+        self.segment = SegmentPanel(parts.session, parts.segmenting, parts.stage, cautioning)
         self.correct = CorrectPanel(
             parts.session, parts.correcting, parts.suggesting, parts.stage
         )
-        self.adapt = AdaptPanel(parts.session, parts.adapting, parts.comparison, parts.walking)
+        self.adapt = AdaptPanel(
+            parts.session, parts.adapting, parts.comparison, parts.walking, cautioning
+        )
         self.export = ExportPanel(parts.session, parts.exporting)
         titles = ("Scans", "Segment", "Correct", "Adapt")
         panels = (self.scans, self.segment, self.correct, self.adapt)

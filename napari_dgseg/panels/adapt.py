@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
 )
 
 from napari_dgseg.adapting import INTERRUPTED, RUNNING, Adapting, log_text
+from napari_dgseg.cautioning import Cautioning
 from napari_dgseg.compare import Comparison
 from napari_dgseg.curves import CurvesView
 from napari_dgseg.look import Look
@@ -27,7 +28,7 @@ _PHASES = {
     "preparing": "Preparing the scans",
     "training": "Learning from your corrections",
     "segmenting": "Segmenting with the new model",
-    "judging": "Judging on held-out slices",
+    "judging": "Judging by slices that were kept back",
 }
 
 
@@ -40,10 +41,11 @@ class AdaptPanel(QWidget):
         adapting: Adapting,
         comparison: Comparison,
         walking: Walking,
+        cautioning: Cautioning,
     ) -> None:
         super().__init__()
         self._adapting = adapting
-        self.form = AdaptForm(adapting)
+        self.form = AdaptForm(adapting, cautioning)
         self.verdict = VerdictPanel(adapting, comparison, walking)
         self.history = HistoryPanel(session, adapting)
         self.curves = CurvesView()

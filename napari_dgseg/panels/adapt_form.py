@@ -18,7 +18,8 @@ from dgseg.adaptation.config import AdaptConfig
 from dgseg.worker.protocol import MethodInfo
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
-from napari_dgseg.widgets import allow, button, column, label, row
+from napari_dgseg.cautioning import Cautioning
+from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
 _GIB = 1 << 30
 
@@ -26,9 +27,9 @@ _GIB = 1 << 30
 class AdaptForm(QWidget):
     """Method, budget, device, and what is held out; all defaults come from `AdaptConfig`."""
 
-    def __init__(self, adapting: Adapting) -> None:
+    def __init__(self, adapting: Adapting, cautioning: Cautioning) -> None:
         super().__init__()
-        self._adapting = adapting
+        self._adapting, self._cautioning = adapting, cautioning
         self._default = AdaptConfig()
         self._offered: list[tuple[MethodInfo, str]] = []
         self.method = QComboBox()
@@ -44,6 +45,8 @@ class AdaptForm(QWidget):
         self.holdout = QSpinBox()
         self.more = QPushButton()
         self.plan = label(tone="muted", role="small")
+        self.cautions: list[Notice] = []
+        self._cautions = column()
         self.start = button(
             "Adapt to this site", "Fine-tune the model in the background", primary=True
         )
@@ -68,8 +71,9 @@ class AdaptForm(QWidget):
         self.holdout.setSpecialValueText("none")
         self.holdout.setPrefix("1 in ")
         self.holdout.setToolTip(
-            "Of so many corrected slices one is kept from the training,\n"
-            "to judge the new model by. None: no judgement."
+            "Of eight corrected slices or more, one in so many is kept from the training,\n"
+            "to judge the new model by. Fewer are all learnt from, and each is judged by a\n"
+            "training without it. None: no judgement."
         )
         more = QGridLayout(self._more)
         more.setContentsMargins(0, 0, 0, 0)
@@ -86,6 +90,7 @@ class AdaptForm(QWidget):
         layout.addLayout(row(self.more, 1))
         layout.addWidget(self._more)
         layout.addWidget(self.plan)
+        layout.addLayout(self._cautions)
         layout.addWidget(self.start)
 
     def _connect(self) -> None:
@@ -94,10 +99,12 @@ class AdaptForm(QWidget):
         self.method.currentIndexChanged.connect(self._show_when)
         self.start.clicked.connect(self._start)
         self._adapting.choices_changed.connect(self.show_choices)
+        self._cautioning.changed.connect(self.show_cautions)
         self._set_unit("minutes")
         self.holdout.setValue(int(settings.get("adaptation.holdout_every")))
         self.holdout.valueChanged.connect(self.refresh)
         self.show_choices()
+        self.show_cautions()
 
     @property
     def config(self) -> AdaptConfig:
@@ -138,6 +145,15 @@ class AdaptForm(QWidget):
             self.show_choices()
         self.plan.setText(adapting.plan(self.holdout.value()))
         allow(self.start, adapting.why_not() or ("Preparing." if adapting.is_busy else ""))
+
+    def show_cautions(self) -> None:
+        """Show what speaks against an adaptation; the person decides all the same."""
+        found = self._cautioning.concerns
+        while len(self.cautions) < len(found):
+            self.cautions.append(Notice())
+            self._cautions.addWidget(self.cautions[-1])
+        for at, notice in enumerate(self.cautions):
+            notice.say(found[at].sentence if at < len(found) else "", "caution")
 
     def _set_unit(self, unit: str) -> None:
         if unit == "minutes":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QCheckBox, QLabel, QProgressBar, QWidget
 
+from napari_dgseg.cautioning import Cautioning
 from napari_dgseg.look import Look
 from napari_dgseg.segmenting import Segmenting
 from napari_dgseg.session import SiteSession
@@ -39,9 +40,16 @@ _NOTHING = (
 class SegmentPanel(QWidget):
     """Starts segmentations and shows how far they are."""
 
-    def __init__(self, session: SiteSession, segmenting: Segmenting, stage: Stage) -> None:
+    def __init__(
+        self,
+        session: SiteSession,
+        segmenting: Segmenting,
+        stage: Stage,
+        cautioning: Cautioning,
+    ) -> None:
         super().__init__()
         self._session, self._segmenting, self._stage = session, segmenting, stage
+        self._cautioning = cautioning
         self.this = button(
             "Segment this scan", "Let the model propose labels for the open scan", primary=True
         )
@@ -51,6 +59,7 @@ class SegmentPanel(QWidget):
         self.bar.setTextVisible(True)
         self.cancel = button("Cancel", "Stop; scans that are done stay segmented")
         self.notice = Notice()
+        self.foreign = Notice()
         self.uncertainty = QCheckBox("Uncertainty")
         self.uncertainty.setProperty("tip", "Show where the model hesitates")
         self._legend = FlowLayout(spacing=10)
@@ -60,6 +69,7 @@ class SegmentPanel(QWidget):
         layout.addLayout(row(self.this, self.all, shares=(3, 2)))
         layout.addWidget(self._working)
         layout.addWidget(self.notice)
+        layout.addWidget(self.foreign)
         foot = row(spacing=10)
         foot.addLayout(self._legend, 1)
         foot.addWidget(self.uncertainty)
@@ -77,7 +87,9 @@ class SegmentPanel(QWidget):
         self._session.workspace_changed.connect(self._show_legend)
         self._segmenting.changed.connect(self.refresh)
         self._stage.layers_changed.connect(self.refresh)
+        self._cautioning.changed.connect(self._show_foreign)
         self._show_legend()
+        self._show_foreign()
         self.refresh()
 
     def wear(self, _look: Look) -> None:
@@ -106,6 +118,11 @@ class SegmentPanel(QWidget):
             self.notice.say(_NOTHING if nothing else "", "caution")
         allow(self.uncertainty, "" if again else "Segment this scan first.")
         self.uncertainty.setChecked(self._stage.is_visible("uncertainty"))
+
+    def _show_foreign(self) -> None:
+        found = (each for each in self._cautioning.concerns if each.kind == "foreign")
+        concern = next(found, None)
+        self.foreign.say("" if concern is None else concern.sentence, "caution")
 
     def _queued(self) -> str:
         current = self._session.current
