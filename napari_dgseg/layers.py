@@ -214,7 +214,9 @@ def residual_limit(residual: np.ndarray) -> float:
 def anatomy_layer(
     channel: np.ndarray, scan: Scan, name: str = "anatomy", **options: object
 ) -> LayerTuple:
-    """A channel of the anatomy as an image that glows over the scan.
+    """A channel of the anatomy as an image layer on the scan's grid.
+
+    It is opaque: what a channel carries may be its dark part as well.
 
     Parameters
     ----------
@@ -232,8 +234,7 @@ def anatomy_layer(
     LabelsError
         If the shape differs from the scan's.
     """
-    look = {"colormap": "cyan", "blending": "additive", "opacity": 0.6}
-    kwargs = {**look, "contrast_limits": (0, 255), **options}
+    kwargs = {"colormap": "gray", "contrast_limits": (0, 255), **options}
     return _picture_layer(channel, scan, name, "anatomy", **kwargs)
 
 

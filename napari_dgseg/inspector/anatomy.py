@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 
 import numpy as np
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QIcon
-from qtpy.QtWidgets import QGridLayout, QLabel, QToolButton, QWidget
+from qtpy.QtWidgets import QToolButton, QWidget
 
 from dgseg.scans.schema import Label
 from napari_dgseg.inspector.pictures import grey, pixmap
 from napari_dgseg.inspector.states import Stateful
 from napari_dgseg.look import Look, Tone
-from napari_dgseg.widgets import FlowLayout, clear, column, label, row, swatch
+from napari_dgseg.widgets import FlowLayout, clear, column, label
 
 _SIDE = 82
 """Pixels of a small picture: four stand side by side in the dock."""
 
 _TABLE_TIP = (
-    "Mean activation of the channel over the pixels of the structure, in the labels that "
-    "the model proposes for this scan."
+    "Mean activation of each channel over the pixels of each structure, in the labels that "
+    "the model finds in this scan. The channel that is most active in a structure is marked."
 )
-_MARK_TIP = "Of all channels, this one stands out most in this structure."
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +47,7 @@ class Channels:
 
 
 def strongest(carried: np.ndarray) -> list[int | None]:
-    """The channel of each class that is most active there, compared with elsewhere.
-
-    The greatest mean activation alone would name a channel that is active everywhere.
+    """The channel of each class that is most active in it.
 
     Parameters
     ----------
@@ -59,19 +57,13 @@ def strongest(carried: np.ndarray) -> list[int | None]:
     Returns
     -------
     list of (int or None)
-        An entry a class; None for a class that is nowhere, or alone.
+        An entry a class; None for a class that is nowhere.
     """
-    found: list[int | None] = []
-    for at in range(carried.shape[1]):
-        others = np.delete(carried, at, axis=1)
-        known = np.isfinite(others).any(axis=1) & np.isfinite(carried[:, at])
-        if not known.any():
-            found.append(None)
-            continue
-        rest = np.full(len(carried), np.nan)
-        rest[known] = np.nanmean(others[known], axis=1)
-        found.append(int(np.nanargmax(carried[:, at] - rest)))
-    return found
+    known = np.isfinite(carried).any(axis=0)
+    return [
+        int(np.nanargmax(values)) if is_known else None
+        for values, is_known in zip(carried.T, known, strict=True)
+    ]
 
 
 class AnatomyView(QWidget):
@@ -82,8 +74,6 @@ class AnatomyView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._look: Look | None = None
-        self._structures: tuple[Label, ...] = ()
         self.groups = [_Group() for _ in range(2)]
         body = QWidget()
         inside = column(body, spacing=10)
@@ -92,7 +82,7 @@ class AnatomyView(QWidget):
             inside.addWidget(group)
         hint = label(
             "Each channel is a map of something that the model takes for anatomy. "
-            "Click one to lay it over the scan.",
+            "Click one to see it on the scan.",
             tone="muted",
             role="small",
         )
@@ -103,8 +93,9 @@ class AnatomyView(QWidget):
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
-        self._look = look
         self.body.wear(look)
+        for group in self.groups:
+            group.wear(look)
 
     def say(self, text: str, tone: Tone = "muted", *, busy: bool = False) -> None:
         """Say a sentence in place of the channels; an empty one shows them."""
@@ -133,18 +124,18 @@ class _Group(QWidget):
         self.title = label(role="strong")
         self.buttons: list[QToolButton] = []
         self.flow = FlowLayout(spacing=4)
-        self.table = QGridLayout()
-        self.table.setContentsMargins(0, 0, 0, 0)
-        self.table.setHorizontalSpacing(10)
-        self.table.setVerticalSpacing(1)
-        self._carried: tuple[np.ndarray, tuple[Label, ...]] | None = None
+        # One label for all of it: forty small ones take a tenth of a second to be styled.
+        self.table = label(role="small", wrap=False)
+        self.table.setTextFormat(Qt.TextFormat.RichText)
+        self.table.setToolTip(f"<qt>{_TABLE_TIP}</qt>")
+        self._look: Look | None = None
+        self._carried: tuple[np.ndarray, tuple[Label, ...]] = (np.zeros((0, 0)), ())
         layout = column(self)
         layout.addWidget(self.title)
         layout.addLayout(self.flow)
         self.heading = label("What the channels carry", role="strong")
-        self.heading.setToolTip(_TABLE_TIP)
         layout.addWidget(self.heading)
-        layout.addLayout(self.table)
+        layout.addWidget(self.table)
 
     def show_channels(self, channels: Channels, structures: Sequence[Label]) -> None:
         self.title.setText(channels.title.capitalize())
@@ -169,7 +160,7 @@ class _Group(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(_SIDE, _SIDE))
             button.setText(f"channel {at + 1}")
-            button.setToolTip("Lay this channel over the scan, or take it off again")
+            button.setToolTip("Show this channel on the scan, or take it off again")
             button.clicked.connect(partial(self._choose, at))
             self.flow.addWidget(button)
             self.buttons.append(button)
@@ -177,27 +168,53 @@ class _Group(QWidget):
     def _choose(self, at: int, *_: object) -> None:
         self.chosen.emit(at)
 
+    def wear(self, look: Look) -> None:
+        self._look = look
+        self._write_table()
+
     def _show_table(self, carried: np.ndarray, structures: tuple[Label, ...]) -> None:
-        known = (carried, structures)
-        same = self._carried is not None and self._carried[0] is carried
-        if same and self._carried is not None and self._carried[1] == structures:
+        if carried is self._carried[0] and structures == self._carried[1]:
             return
-        self._carried = known
-        clear(self.table)
-        self.heading.setVisible(bool(len(carried)))
-        if not len(carried):
-            return
-        best = strongest(carried)
-        self.table.addWidget(_small("channel"), 0, 0)
-        order = [each.value for each in structures] + [0]
-        for at, value in enumerate(order, start=1):
-            self.table.addWidget(_head(value, structures), 0, at)
-        for channel, values in enumerate(carried):
-            self.table.addWidget(_small(str(channel + 1)), channel + 1, 0)
-            for at, value in enumerate(order, start=1):
-                shown = _cell(float(values[value]), marked=best[value] == channel)
-                self.table.addWidget(shown, channel + 1, at)
-        self.table.setColumnStretch(len(order) + 1, 1)
+        self._carried = (carried, structures)
+        for part in (self.heading, self.table):
+            part.setVisible(bool(len(carried)))
+        self._write_table()
+
+    def _write_table(self) -> None:
+        carried, structures = self._carried
+        if self._look is not None and len(carried):
+            self.table.setText(table_of(carried, structures, self._look))
+
+
+def table_of(carried: np.ndarray, structures: Sequence[Label], look: Look) -> str:
+    """A table of what channels carry, as rich text; the strongest channel is marked.
+
+    Parameters
+    ----------
+    carried : ndarray, shape (channels, classes)
+    structures : sequence of Label
+        Names and colours; the background is added as the last column.
+    look : Look
+    """
+    muted, accent = look.tone("muted").name(), look.tone("accent").name()
+    heads = [(each.value, each.name, each.color) for each in structures]
+    heads.append((0, "background", ""))
+    best = strongest(carried)
+    lines = [f"<td><font color={muted}>channel</font></td>"]
+    for _, name, color in heads:
+        patch = f"<font color={color}>■</font> " if color else ""
+        lines[0] += f"<td align=right>{patch}<font color={muted}>{escape(name)}</font></td>"
+    for channel, values in enumerate(carried):
+        line = f"<td><font color={muted}>{channel + 1}</font></td>"
+        for value, _, _ in heads:
+            number = float(values[value])
+            text = f"{number:.2f}" if np.isfinite(number) else "–"
+            if best[value] == channel:
+                text = f"<b><font color={accent}>● {text}</font></b>"
+            line += f"<td align=right>{text}</td>"
+        lines.append(line)
+    rows = "".join(f"<tr>{line}</tr>" for line in lines)
+    return f"<table cellspacing=0 cellpadding=2 width='100%'>{rows}</table>"
 
 
 def _square(picture: np.ndarray) -> np.ndarray:
@@ -210,29 +227,3 @@ def _square(picture: np.ndarray) -> np.ndarray:
     top, left = (side - rows) // 2, (side - columns) // 2
     out[top : top + rows, left : left + columns] = thin
     return out
-
-
-def _small(text: str) -> QLabel:
-    return label(text, tone="muted", role="small", wrap=False)
-
-
-def _head(value: int, structures: Sequence[Label]) -> QWidget:
-    found = next((each for each in structures if each.value == value), None)
-    if found is None:
-        return _small("background")
-    patch = QLabel()
-    patch.setPixmap(swatch(found.color, 10))
-    entry = QWidget()
-    entry.setLayout(row(patch, _small(found.name), 1, spacing=4))
-    entry.setToolTip(_TABLE_TIP)
-    return entry
-
-
-def _cell(value: float, *, marked: bool) -> QLabel:
-    text = "–" if not np.isfinite(value) else f"{value:.2f}"
-    shown = label(f"● {text}" if marked else f"   {text}", wrap=False)
-    shown.setProperty("tone", "accent" if marked else "plain")
-    if marked:
-        shown.setProperty("role", "strong")
-    shown.setToolTip(_MARK_TIP if marked else _TABLE_TIP)
-    return shown

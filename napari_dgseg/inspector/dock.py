@@ -104,7 +104,9 @@ class LatentInspectorDock(QWidget):
         self._stack = QStackedWidget()
         for page in self.pages:
             self.tabs.addTab(page.title)
-            self._stack.addWidget(_scrolling(page.view))
+            # The map takes the room that there is; the others may need more.
+            is_map = isinstance(page, AppearancePage)
+            self._stack.addWidget(page.view if is_map else _scrolling(page.view))
         self.body = QWidget()
         body = column(self.body)
         body.addWidget(self._build_switch())
@@ -277,7 +279,8 @@ class LatentInspectorDock(QWidget):
         chosen = session.row(self.inspecting.scan_id)
         parts = [] if session.workspace is None else [session.workspace.name]
         if chosen is not None:
-            at = f"slice {self.parts.stage.slice_index + 1} of {self.parts.stage.n_slices}"
+            stage = self.parts.stage
+            at = f"slice {stage.slice_index} of 0–{stage.n_slices - 1}"
             parts += [chosen.title, at]
         self.where.setText(" · ".join(parts))
         self.where.setVisible(bool(parts))

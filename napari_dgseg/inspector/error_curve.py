@@ -82,12 +82,12 @@ class ErrorCurve(QWidget):
             self._make_plot()
         for at, (line, dots) in enumerate(zip(self._lines, self._dots, strict=True)):
             known = self._values[at] if at < len(self._values) else np.zeros(0)
-            places = np.arange(1, len(known) + 1)
+            places = np.arange(len(known))
             line.setData(places, known)
             tops = peaks(known)
             dots.setData(places[tops], known[tops])
         n_slices = max((len(each) for each in self._values), default=1)
-        self.plot.setXRange(0.5, n_slices + 0.5, padding=0.02)
+        self.plot.setXRange(-0.5, n_slices - 0.5, padding=0.02)
         self.plot.enableAutoRange("y")
         self._paint()
 
@@ -95,12 +95,12 @@ class ErrorCurve(QWidget):
         """Mark a slice, from 0."""
         self._index = index
         if self._marker is not None:
-            self._marker.setValue(index + 1)
+            self._marker.setValue(index)
 
     def place_of(self, index: int) -> Any:
         """Where a slice of the first curve is on the widget `plot`, as a QPoint."""
         box = self.plot.getPlotItem().getViewBox()
-        at = box.mapViewToScene(_point(index + 1, float(self._values[0][index])))
+        at = box.mapViewToScene(_point(index, float(self._values[0][index])))
         return self.plot.mapFromScene(at)
 
     # --- within -------------------------------------------------------------------
@@ -118,7 +118,7 @@ class ErrorCurve(QWidget):
         item = self.plot.getPlotItem()
         self._lines = [item.plot([], [], connect="finite") for _ in _COLOURS]
         self._dots = [pyqtgraph.ScatterPlotItem(size=9) for _ in _COLOURS]
-        self._marker = pyqtgraph.InfiniteLine(self._index + 1, angle=90)
+        self._marker = pyqtgraph.InfiniteLine(self._index, angle=90)
         for each in (self._marker, *self._dots):
             item.addItem(each, ignoreBounds=True)
         self.plot.scene().sigMouseClicked.connect(self._on_click)
@@ -128,7 +128,7 @@ class ErrorCurve(QWidget):
         if event.button() != Qt.MouseButton.LeftButton or not self._values:
             return
         box = self.plot.getPlotItem().getViewBox()
-        at = box.mapSceneToView(event.scenePos()).x() - 1
+        at = box.mapSceneToView(event.scenePos()).x()
         reach = box.viewPixelSize()[0] * 8
         near = [i for each in self._values for i in peaks(each) if abs(i - at) <= reach]
         n_slices = max(len(each) for each in self._values)

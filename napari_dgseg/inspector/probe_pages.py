@@ -85,14 +85,16 @@ class TraversalPage(_ProbePage):
         self.sliders = TraversalView()
         self.whose = label(tone="muted", role="small")
         self.in_viewer = button(
-            "Show in the viewer", "Lay the decoded slice over the scan; it follows the sliders"
+            "Show in the viewer",
+            "Lay the decoded slice over the scan; it follows the sliders",
+            primary=True,
         )
         self.in_viewer.setCheckable(True)
         self.view = QWidget()
         layout = column(self.view)
+        layout.addLayout(row(self.in_viewer))
         layout.addWidget(self.whose)
         layout.addWidget(self.sliders, 1)
-        layout.addLayout(row(self.in_viewer))
         self._slice: object = None
         self.sliders.codes_changed.connect(self._ask)
         self.sliders.sheet_wanted.connect(self._ask_file)

@@ -60,7 +60,8 @@ class ReconstructionView(QWidget):
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(4)
         self._pictures = [[Picture(name) for name in _COLUMNS] for _ in range(2)]
-        self._captions = [label(role="small", tone="muted") for _ in range(2)]
+        self._captions = [label(role="strong") for _ in range(2)]
+        self._notes = [label(role="small", tone="muted") for _ in range(2)]
         self.curve = ErrorCurve()
         self.error = label()
         self._legend = FlowLayout(spacing=10)
@@ -79,14 +80,13 @@ class ReconstructionView(QWidget):
             title.setToolTip(_COLUMNS[name])
             self._grid.addWidget(title, 0, at)
             self._grid.setColumnStretch(at, 1)
-        for at, (pictures, caption) in enumerate(
-            zip(self._pictures, self._captions, strict=True)
-        ):
-            caption.setAlignment(Qt.AlignmentFlag.AlignRight)
-            self._grid.addWidget(caption, 1 + 2 * at, 0, 1, len(_COLUMNS))
+        for at, pictures in enumerate(self._pictures):
+            self._grid.addWidget(self._captions[at], 1 + 3 * at, 0, 1, len(_COLUMNS))
             for column_at, picture in enumerate(pictures):
                 picture.setToolTip(_COLUMNS[picture.accessibleName()])
-                self._grid.addWidget(picture, 2 + 2 * at, column_at)
+                self._grid.addWidget(picture, 2 + 3 * at, column_at)
+            self._notes[at].setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(self._notes[at], 3 + 3 * at, 0, 1, len(_COLUMNS))
         body = QWidget()
         layout = column(body)
         layout.addLayout(self._grid)
@@ -113,9 +113,11 @@ class ReconstructionView(QWidget):
         self.curve.show_slice(index)
         for at, pictures in enumerate(self._pictures):
             one = rebuilt[at] if at < len(rebuilt) else None
-            drawn, caption = _drawn(one)
-            self._captions[at].setText(caption)
-            self._captions[at].setVisible(bool(caption))
+            drawn, note = _drawn(one)
+            self._captions[at].setText("" if one is None else one.title.capitalize())
+            self._captions[at].setVisible(one is not None and bool(one.title))
+            self._notes[at].setText(note)
+            self._notes[at].setVisible(bool(note))
             for picture, rgb in zip(pictures, drawn, strict=True):
                 picture.setVisible(one is not None or at == 0)
                 picture.show_rgb(rgb)
@@ -157,13 +159,12 @@ _COLUMNS = {
 
 
 def _drawn(one: Rebuilt | None) -> tuple[list[np.ndarray | None], str]:
-    """The pictures of one model as RGB, and the line above them."""
+    """The pictures of one model as RGB, and the line below them."""
     if one is None:
         return [None] * len(_COLUMNS), ""
     change, most = difference(one.reconstruction, one.image)
-    caption = one.title.capitalize() + (" · " if one.title else "")
-    caption += f"full colour: a difference of {most:.2f}"
-    return [grey(one.image), grey(one.reconstruction), change], caption
+    note = f"orange: brighter by up to {most:.2f}, blue: darker"
+    return [grey(one.image), grey(one.reconstruction), change], note
 
 
 def _error_words(title: str, values: np.ndarray, index: int) -> str:
@@ -172,6 +173,5 @@ def _error_words(title: str, values: np.ndarray, index: int) -> str:
     start = f"{title.capitalize()}: slice" if title else "Slice"
     here = f"{values[index]:.3f}" if np.isfinite(values[index]) else "not known"
     worst = int(np.nanargmax(values))
-    end = "the worst of this scan" if worst == index else f"the worst is slice {worst + 1}"
-    end += "" if worst == index else f" with {values[worst]:.3f}"
-    return f"{start} {index + 1} of {len(values)}: {here}; {end}."
+    end = f"the worst is slice {worst} with {values[worst]:.3f}"
+    return f"{start} {index}: {here}; {'the worst of this scan' if worst == index else end}."

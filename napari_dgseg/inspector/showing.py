@@ -44,7 +44,7 @@ class Showing:
     def __init__(self, viewer: ViewerModel, stage: Stage) -> None:
         self._viewer, self._stage = viewer, stage
         self._before: dict[str, Any] | None = None
-        self._hidden: list[Role] = []
+        self._visible: dict[Role, bool] = {}
         self.channel: tuple[str, int] | None = None
         self._decoded: np.ndarray | None = None
         self._decoded_at: int | None = None
@@ -77,14 +77,13 @@ class Showing:
         """
         for at, (roles, (title, one)) in enumerate(zip(_PAIRS, painted, strict=False)):
             names = _names(title)
-            self._stage.put(roles[0], reconstruction_layer(one.reconstruction, scan, names[0]))
-            self._stage.put(
-                # Over each other, the upper one would hide all below it.
-                roles[1],
-                residual_layer(
-                    one.difference, scan, names[1], limit=one.limit, visible=at == 0
-                ),
+            # Over each other, the uppermost would hide all below it.
+            rebuilt = reconstruction_layer(one.reconstruction, scan, names[0], visible=at == 0)
+            residual = residual_layer(
+                one.difference, scan, names[1], limit=one.limit, visible=False
             )
+            self._stage.put(roles[0], rebuilt)
+            self._stage.put(roles[1], residual)
         if len(painted) < len(_PAIRS):
             self._stage.remove(*_PAIRS[1])
         self.changed.emit()
@@ -109,16 +108,15 @@ class Showing:
         grid = _grid_of(self._viewer)
         self._before = {name: getattr(grid, name) for name in ("enabled", "stride", "shape")}
         beside = {"scan", *(role for pair in _PAIRS for role in pair)}
-        self._hidden = [
-            role for role in ORDER if role not in beside and self._stage.is_visible(role)
-        ]
-        for role in self._hidden:
-            self._stage.set_visible(role, False)
-        for role in ORDER:
-            if role in beside:
-                self._stage.set_visible(role, True)
+        self._visible = {
+            role: self._stage.is_visible(role)
+            for role in ORDER
+            if self._stage.layer(role) is not None
+        }
+        for role in self._visible:
+            self._stage.set_visible(role, role in beside)
         # The lowest layer, the scan, comes first.
-        grid.stride, grid.shape, grid.enabled = -1, (-1, -1), True
+        grid.stride, grid.shape, grid.enabled = 1, (-1, -1), True
         self._viewer.reset_view()
         self.changed.emit()
 
@@ -130,9 +128,9 @@ class Showing:
         self._before = None
         for name in ("stride", "shape", "enabled"):
             setattr(grid, name, before[name])
-        for role in self._hidden:
-            self._stage.set_visible(role, True)
-        self._hidden = []
+        for role, visible in self._visible.items():
+            self._stage.set_visible(role, visible)
+        self._visible = {}
         self._viewer.reset_view()
         self.changed.emit()
 

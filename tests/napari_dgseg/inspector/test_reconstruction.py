@@ -28,7 +28,7 @@ def test_a_click_on_a_peak_moves_the_slider(opened, press, viewer):
     press(view.curve.plot.viewport(), view.curve.place_of(1))
     assert stage.slice_index == 1
     assert round(viewer.dims.point[0] / 3.0) == 1
-    assert "Slice 2 of 5: 0.300; the worst of this scan." in view.error.text()
+    assert "Slice 1: 0.300; the worst of this scan." in view.error.text()
 
 
 def test_a_click_beside_a_peak_goes_there_too(opened, press):
@@ -43,10 +43,10 @@ def test_a_click_beside_a_peak_goes_there_too(opened, press):
 def test_the_viewer_s_slider_moves_marker_and_pictures(opened):
     view, stage = opened.page.view, opened.parts.stage
     stage.go_to(3)
-    assert view.curve._marker.value() == 4
-    assert "Slice 4 of 5" in view.error.text()
-    assert "the worst is slice 2 with 0.300" in view.error.text()
-    assert "slice 4 of 5" in opened.where.text()
+    assert view.curve._marker.value() == 3
+    assert "Slice 3: " in view.error.text()
+    assert "the worst is slice 1 with 0.300" in view.error.text()
+    assert "slice 3 of 0–4" in opened.where.text()
 
 
 def test_layers_come_and_go(opened, press, viewer):
@@ -61,6 +61,8 @@ def test_layers_come_and_go(opened, press, viewer):
     assert tuple(rebuilt.contrast_limits) == (0, 1)
     assert residual.contrast_limits[0] == -residual.contrast_limits[1]
     assert view.show_layers.text() == "Take out of the viewer"
+    assert rebuilt.visible
+    assert not residual.visible  # it would hide all below it
     press(view.show_layers)
     assert [layer.name for layer in viewer.layers] == ["scan-1.nii.gz"]
 
@@ -81,11 +83,13 @@ def test_side_by_side_and_back(opened, press, viewer, propose):
     opened.settle()
     press(view.side_by_side)
     assert grid.enabled
+    assert grid.position(0, viewer.layers) == (0, 0)  # the scan comes first
     shown = [layer.name for layer in viewer.layers if layer.visible]
     assert shown == ["scan-1.nii.gz", "reconstruction", "difference"]
     press(view.side_by_side)
     assert not grid.enabled
     assert viewer.layers["proposal (telling)"].visible
+    assert not viewer.layers["difference"].visible
 
 
 def test_another_scan_takes_the_layers_along(opened, press, viewer, idle):
