@@ -70,6 +70,9 @@ class AppearanceView(QWidget):
             ]
         )
         self.colouring = QComboBox()
+        self.colouring.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
         for key, text in COLOURINGS.items():
             self.colouring.addItem(text, key)
         self.lasso = button("Lasso", "Drag around points to select their scans in the table")
@@ -105,7 +108,8 @@ class AppearanceView(QWidget):
         inside.addWidget(self.legend)
         inside.addWidget(self.caption)
         choices = row(*self.codes.buttons(), 1, *self.layouts.buttons(), spacing=2)
-        tools = row(label("Colour", tone="muted", wrap=False), self.colouring, 1)
+        tools = row(label("Colour", tone="muted", wrap=False))
+        tools.addWidget(self.colouring, 1)
         for tool in (self.lasso, self.clear, self.fit):
             tools.addWidget(tool)
         self._tools = QWidget()

@@ -26,6 +26,9 @@ _MANY = 300
 
 _LEAST_HEIGHT = 250
 
+_SPREAD = 0.1
+"""How much the order of outlines counts for the side at which their names are."""
+
 
 class ScatterPlot(QWidget):
     """Points among outlines; all indices are those of the points that were given."""
@@ -262,7 +265,8 @@ class ScatterPlot(QWidget):
         self.plot.setBackground(self._look.raised)
         line = pyqtgraph.mkPen(self._look.tone("accent"), width=1.5, style=Qt.PenStyle.DashLine)
         self._items["lasso"].setPen(line)
-        self._items["arrows"].setPen(pyqtgraph.mkPen(self._look.tone("muted"), width=1))
+        faint = blend(self._look.raised, self._look.text, 0.45)
+        self._items["arrows"].setPen(pyqtgraph.mkPen(faint, width=1))
 
     def _draw_outlines(self) -> None:
         import pyqtgraph
@@ -281,11 +285,20 @@ class ScatterPlot(QWidget):
             curve.setData(*outline.xy.T, pen=pen)
             name.setText(outline.name, self._look.text if strong else muted)
             name.fill = pyqtgraph.mkBrush(self._look.raised)
-            # Each has its name at another side, for outlines may coincide.
-            angle = np.pi * (0.5 + 2 * at / len(self._outlines))
-            away = np.array([np.cos(angle), np.sin(angle)])
+            away = self._outwards(at)
             name.setAnchor(((1 + away[0]) / 2, (1 - away[1]) / 2))
             name.setPos(*outline.xy[int(((outline.xy - outline.middle) @ away).argmax())])
+
+    def _outwards(self, at: int) -> np.ndarray:
+        """Away from the other outlines (2,); each to another side where they coincide."""
+        outline = self._outlines[at]
+        middle = np.mean([each.middle for each in self._outlines], axis=0)
+        radius = np.ptp(outline.xy, axis=0).mean() / 2 or 1.0
+        angle = np.pi * (0.5 + 2 * at / len(self._outlines))
+        away = (outline.middle - middle) / radius
+        away = away + _SPREAD * np.array([np.cos(angle), np.sin(angle)])
+        unit: np.ndarray = away / (np.hypot(*away) or 1.0)
+        return unit
 
     def _make_outlines(self, n: int) -> None:
         import pyqtgraph

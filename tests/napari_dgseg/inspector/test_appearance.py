@@ -163,6 +163,7 @@ def test_the_lasso_selects_scans(filled, qtbot):
     assert caught.args == [["b"]]
     assert _place(filled, 4) == before, "the lasso must not pan"
     assert filled.clear.text() == "Clear (1)"
+    assert filled.minimumSizeHint().width() <= 380
     with qtbot.waitSignal(filled.scans_chosen) as caught:
         qtbot.mouseClick(filled.clear, LEFT)
     assert caught.args == [[]]
