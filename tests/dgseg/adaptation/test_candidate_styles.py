@@ -69,14 +69,14 @@ def write(tmp_path):
 
 @pytest.fixture
 def adapt(make_item, tmp_path, watcher):
-    def adapt(bundle, method):
+    def adapt(bundle, method, **options):
         item = make_item(0, corrected=(2,))
         scan = read_nifti(item.source.path)
         found = AnnotatedScan(scan, item.labels, item.annotated, "clinic")
         config = AdaptConfig(
             method=method, steps=2, patch_px=16, device="cpu", precision="fp32", threads=1
         )
-        return fine_tune(lambda: [found], bundle, config, tmp_path / "work", watcher)
+        return fine_tune(lambda: [found], bundle, config, tmp_path / "work", watcher, **options)
 
     return adapt
 
@@ -111,6 +111,13 @@ def test_a_method_that_leaves_the_encoders_alone_measures_the_site_with_them(wri
     assert list(info.style_bank.domains) == ["north", "south", "clinic"]
     assert info.network["n_domains"] == 2
     assert np.isfinite(info.style_bank.domains["clinic"].style_mean).all()
+
+
+def test_what_only_judges_does_not_measure_the_site(write, adapt, tmp_path):
+    made = adapt(write(), "meta-disentangle", with_styles=False)
+    assert read_info(made).style_bank is None
+    assert load_network(made)[1](torch.rand(1, 1, 16, 16)).shape == (1, 2, 16, 16)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["candidate"]
 
 
 def test_without_a_style_bank_meta_learning_says_what_else_there_is(write, adapt):
