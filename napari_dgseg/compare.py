@@ -12,7 +12,7 @@ from dgseg.scans.schema import Label, LabelSchema
 from dgseg.site.changes import count_changes
 from dgseg.site.proposals import Proposal, has_proposal
 from napari_dgseg.adapting import Adapting
-from napari_dgseg.layers import label_colormap, label_features
+from napari_dgseg.layers import labels_layer
 from napari_dgseg.session import OpenScan, SiteSession, as_known
 from napari_dgseg.stage import Role, Stage
 
@@ -75,17 +75,19 @@ class Comparison:
 
     While the decision on a candidate is open, each scan that it proposed for shows
     both proposals and their difference; one of them is visible at a time, in the next
-    scan the same as in the one before.
+    scan the same as in the one before. A layer is made when it is first looked at: that
+    takes the viewer long enough to be felt.
     """
 
     changed = Signal()
     shown = Signal(str)
-    """The layers of this scan's comparison are there."""
+    """This scan can be compared: both proposals and their difference are at hand."""
 
     def __init__(self, session: SiteSession, stage: Stage, adapting: Adapting) -> None:
         self._session, self._stage, self._adapting = session, stage, adapting
         self._shown_for = ""
         self._view: View = "candidate"
+        self._ready: dict[Role, np.ndarray] = {}
         self.volumes: Volumes = {}
         session.scan_opened.connect(self._on_opened)
         session.scan_closed.connect(self._on_closed)
@@ -95,7 +97,7 @@ class Comparison:
     @property
     def is_shown(self) -> bool:
         """Whether the open scan can be compared."""
-        return bool(self._shown_for)
+        return bool(self._ready)
 
     @property
     def scan_id(self) -> str:
@@ -126,10 +128,7 @@ class Comparison:
         was_here = self.scan_id == scan_id
         self._session.open_scan(scan_id)
         if was_here and self.is_shown:
-            if self._stage.layer("difference") is None:
-                self._again()  # a person has deleted it
-            else:
-                self.shown.emit(scan_id)
+            self.shown.emit(scan_id)
 
     @property
     def view(self) -> str:
@@ -141,16 +140,33 @@ class Comparison:
         """Make one of the layers visible and hide the others."""
         if self.is_shown:
             self._view = view
+        self._make(view)
         for role in _VIEWS:
-            self._stage.set_visible(role, role == view)
+            if self._stage.is_visible(role) != (role == view):
+                self._stage.set_visible(role, role == view)
         self.changed.emit()
 
+    def _make(self, view: View) -> None:
+        """Add the layer of a view, for the first time or after a person deleted it."""
+        current, labels = self._session.current, self._ready.get(view)
+        if current is None or labels is None or self._stage.layer(view) is not None:
+            return
+        if view == "candidate":
+            self._stage.show_labels("candidate", labels, "new proposal")
+        else:
+            name = "difference old / new"
+            layer = labels_layer(labels, current.scan, DIFFERENCE, name, copy=False)
+            self._stage.put("difference", layer)
+
+    def _forget(self) -> None:
+        self._shown_for, self._ready, self.volumes = "", {}, {}
+
     def _on_opened(self, _opened: OpenScan) -> None:
-        self._shown_for = ""
+        self._forget()
         self._update()
 
     def _on_closed(self) -> None:
-        self._shown_for, self.volumes = "", {}
+        self._forget()
         self.changed.emit()
 
     def _again(self) -> None:
@@ -183,27 +199,17 @@ class Comparison:
     ) -> None:
         if self._shown_for != scan_id:
             return
+        self._stage.remove("candidate", "difference")
+        self._ready = {"candidate": candidate.labels, "difference": volume}
         self.volumes = volumes
-        self._stage.show_labels("candidate", candidate.labels, "new proposal", visible=False)
-        self._stage.show_labels(
-            "difference",
-            np.minimum(volume, 1),  # within the site's schema; the real values follow
-            "difference old / new",
-            visible=False,
-            colormap=label_colormap(DIFFERENCE),
-            features=label_features(DIFFERENCE),
-        )
-        layer = self._stage.layer("difference")
-        if layer is not None:
-            layer.data = volume
         # A view that the scan has not, such as corrections, would leave nothing to see.
-        self.show(self._view if self._stage.layer(self._view) else "candidate")
+        has_view = self._view in self._ready or self._stage.layer(self._view) is not None
+        self.show(self._view if has_view else "candidate")
         self.shown.emit(scan_id)
 
     def _take_off(self) -> None:
-        had = self._stage.layer("candidate") is not None
-        self._shown_for = ""
-        self.volumes = {}
+        had = self.is_shown
+        self._forget()
         if self._adapting.state != "finished":
             self._view = "candidate"
         self._stage.remove("candidate", "difference")

@@ -15,7 +15,7 @@ from napari_dgseg.curves import paint_ground, quiet_plot
 from napari_dgseg.look import Look, Tone
 from napari_dgseg.widgets import FlowLayout, clear, column, label, row
 
-_HEIGHT = 156
+_HEIGHT = 160
 
 _MARGIN = 0.02
 """Dice that is left free above and below the points."""
@@ -180,7 +180,7 @@ class HistoryCurve(QWidget):
         item.setLabel("left", "Dice")
         for side in ("left", "bottom"):  # 0.7 is 0.7, not 700 thousandths
             item.getAxis(side).enableAutoSIPrefix(False)
-        item.getAxis("bottom").setHeight(36)
+        item.getAxis("bottom").setHeight(40)
         item.showGrid(x=False, y=True, alpha=0.15)
         self._points = pyqtgraph.ScatterPlotItem(hoverable=True, tip=_tip)
         self._points.sigClicked.connect(self._on_clicked)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psygnal import EmitLoopError
@@ -18,6 +19,7 @@ from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import Comparison
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.exporting import Exporting
+from napari_dgseg.framing import come_near
 from napari_dgseg.orientation import OrientationLetters
 from napari_dgseg.processes import JobWatcher, WorkerClient
 from napari_dgseg.segmenting import Segmenting
@@ -59,7 +61,13 @@ class Household:
         self.suggesting = Suggesting(self.session, self.correcting)
         self.adapting = Adapting(self.session, self.worker, self.watcher)
         self.comparison = Comparison(self.session, self.stage, self.adapting)
-        self.walking = Walking(self.session, self.stage, self.adapting, self.comparison)
+        self.walking = Walking(
+            self.session,
+            self.stage,
+            self.adapting,
+            self.comparison,
+            partial(come_near, viewer),
+        )
         self.exporting = Exporting(self.session)
         self.letters = OrientationLetters(viewer)
         self.letters.visible = bool(settings.get("view.letters"))

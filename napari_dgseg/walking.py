@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 from psygnal import Signal
 
 from dgseg.jobs.folder import JobFolder
@@ -14,6 +17,9 @@ from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import Comparison
 from napari_dgseg.session import SiteSession, as_known
 from napari_dgseg.stage import Stage
+
+if TYPE_CHECKING:
+    from napari.layers import Layer
 
 
 class Walking:
@@ -31,15 +37,24 @@ class Walking:
         Says which candidate waits for a decision.
     comparison : Comparison
         Shows the difference.
+    come_near : callable
+        Called with a layer and a mask (rows, columns) of the structures in the slice
+        on display, once for each scan that the walk opens.
     """
 
     changed = Signal()
 
     def __init__(
-        self, session: SiteSession, stage: Stage, adapting: Adapting, comparison: Comparison
+        self,
+        session: SiteSession,
+        stage: Stage,
+        adapting: Adapting,
+        comparison: Comparison,
+        come_near: Callable[[Layer, np.ndarray], None] = lambda *_: None,
     ) -> None:
         self._session, self._stage = session, stage
         self._adapting, self._comparison = adapting, comparison
+        self._come_near = come_near
         self._about: tuple[object, ...] = ()
         self._counted: dict[str, ScanChange | None] = {}
         self._todo: list[str] = []
@@ -57,7 +72,7 @@ class Walking:
         self._seen = set()
         self.changes: list[SliceChange] = []
         self.at = -1
-        self.is_busy = False
+        self.is_busy = self._is_near = False
 
     # --- what is known ------------------------------------------------------------
 
@@ -113,6 +128,7 @@ class Walking:
     def go(self, at: int) -> None:
         """Show a slice of the walk, in another scan if need be."""
         self.at, self._goal = at, self.changes[at]
+        self._is_near = self._comparison.scan_id == self._goal.scan_id
         self._stage.flush()
         self._comparison.open(self._goal.scan_id)
         self.changed.emit()
@@ -126,8 +142,18 @@ class Walking:
         self._goal = None
         self._comparison.show("difference")
         self._stage.go_to(goal.slice)
+        if not self._is_near:
+            self._frame(goal.slice)
         self._seen.add(_place(goal))
         self.changed.emit()
+
+    def _frame(self, index: int) -> None:
+        """Come near to the structures of a slice, in a scan that was just opened."""
+        layers = [self._stage.layer(role) for role in ("proposal", "difference")]
+        shown = [layer for layer in layers if layer is not None]
+        masks = [np.asarray(layer.data[index]) > 0 for layer in shown]
+        if masks:
+            self._come_near(shown[0], np.logical_or.reduce(masks))
 
     def _on_opened(self, _opened: object) -> None:
         current, goal = self._session.current, self._goal

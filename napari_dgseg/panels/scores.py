@@ -9,12 +9,13 @@ from typing import Any
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QGridLayout, QLabel, QWidget
 
+from dgseg.adaptation.gate import GAIN
 from napari_dgseg.compare import Volumes
 from napari_dgseg.look import Tone
 from napari_dgseg.widgets import ElidedLabel, clear, label
 
-_SAME = 5e-4
-"""Dice is shown with three digits: less than this is no difference that one could see."""
+_SAME = GAIN - 1e-9
+"""A change of Dice by less is none, as the gate sees it; 0.705 - 0.7 is below 0.005."""
 
 _MARKS: dict[str, tuple[str, Tone]] = {
     "better": ("▲", "good"),
@@ -88,7 +89,7 @@ class ScoreTable(QWidget):
         super().__init__()
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(2, 0, 2, 0)
-        self._grid.setHorizontalSpacing(8)
+        self._grid.setHorizontalSpacing(7)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(0, 1)
         self._shown: object = None
@@ -161,7 +162,7 @@ class ScoreTable(QWidget):
 
 
 def _dice(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _percent(ratio: float | None) -> str:

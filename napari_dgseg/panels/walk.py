@@ -11,6 +11,9 @@ from napari_dgseg.shortcuts import KEYS
 from napari_dgseg.walking import Walking
 from napari_dgseg.widgets import FlowLayout, allow, button, clear, column, label, row
 
+_MARK_WIDTH = 24
+"""Twelve of them fit on a line of the dock beside its scroll bar."""
+
 
 class WalkPanel(QWidget):
     """Leads from slice to slice, says what changed there and marks what was looked at."""
@@ -86,11 +89,10 @@ class WalkPanel(QWidget):
             return ""
         if not n:
             return "No scan has been segmented by both models: there is nothing to compare."
-        scans = f"{n} scan{'' if n == 1 else 's'}"
+        among = f"{n} of {n_all} scans" if n < n_all else _scans(n)
+        words = f"Old and new were compared in {among}"
         if not walking.changes:
-            words = f"Nothing changed in the {scans} compared"
-        else:
-            words = f"Old and new were compared in {scans if n == n_all else f'{n} of {n_all} scans'}"
+            words = f"Nothing changed in the {_scans(n)} compared"
         if n == n_all:
             return f"{words}."
         return f"{words}: those that both models have segmented."
@@ -100,6 +102,7 @@ class WalkPanel(QWidget):
         for at, change in enumerate(self._walking.changes):
             mark = QToolButton()
             mark.setCheckable(True)
+            mark.setFixedWidth(_MARK_WIDTH)
             mark.setToolTip(change.reason)
             mark.clicked.connect(partial(self._walking.go, at))
             self._marks.addWidget(mark)
@@ -116,3 +119,7 @@ class WalkPanel(QWidget):
             if self._look is not None:
                 tone = self._look.tone("good" if seen else "muted")
                 mark.setIcon(icon("check" if seen else "ring", tone))
+
+
+def _scans(n: int) -> str:
+    return "one scan" if n == 1 else f"{n} scans"

@@ -35,7 +35,14 @@ class _Parts:
         self.stage = Stage(self.viewer, session, Correcting(session))
         self.adapting = Adapting(session, worker, _Watcher())
         self.comparison = Comparison(session, self.stage, self.adapting)
-        self.walking = Walking(session, self.stage, self.adapting, self.comparison)
+        self.near = []
+        self.walking = Walking(
+            session,
+            self.stage,
+            self.adapting,
+            self.comparison,
+            lambda layer, mask: self.near.append((layer, mask)),
+        )
         self.first, self.second, self.third = session.scan_ids
         self.folder = JobFolder(session.workspace.new_job_folder("adapt"))
         for scan_id in session.scan_ids:
@@ -103,6 +110,20 @@ def test_it_leads_from_the_largest_change_on_and_back(parts):
     walking.previous()
     assert parts.place == (parts.second, 3)
     assert all(walking.is_seen(at) for at in (0, 1))
+
+
+def test_it_comes_near_to_the_structures_of_a_scan_that_it_opens(parts):
+    parts.adapting.take_state("finished")
+    parts.change(parts.second, 1, np.zeros_like)
+    parts.walking.next()
+    ((layer, mask),) = parts.near
+    old = parts.session.current.proposal.labels[3]
+    np.testing.assert_array_equal(mask, old > 0)
+    assert layer is parts.stage.layer("proposal")
+    parts.walking.go(0)  # the person may have come nearer since
+    assert len(parts.near) == 1
+    parts.walking.next()
+    assert len(parts.near) == 2
 
 
 def test_a_slice_that_was_left_is_found_again(parts):

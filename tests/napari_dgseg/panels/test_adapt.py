@@ -239,7 +239,7 @@ def test_verdict_table_comparison_accept_and_roll_back(
     assert verdict.verdict.text.startswith("Better. On 3 held-out slices")
     assert verdict.verdict.property("wash") == "good"
     texts = _texts(verdict)
-    assert {"grey matter", "0.600", "0.800", "▲"} <= set(texts)
+    assert {"grey matter", "0.60", "0.80", "▲"} <= set(texts)
     press(verdict.views.button(0))
     assert stage.is_visible("proposal")
     assert not stage.is_visible("candidate")
@@ -270,7 +270,9 @@ def test_a_worse_model_is_red_and_the_old_one_is_kept(
     assert verdict.keep.property("role") == "primary"
     assert verdict.accept.property("role") != "primary"
     press(ready.adapt.verdict.keep)
+    idle()
     assert ready.parts.session.info.name == "spinal-gm"
+    assert ready.parts.session.workspace.history[-1].action == "refused"
     assert ready.adapt.form.isVisible()
 
 
