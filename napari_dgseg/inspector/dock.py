@@ -308,6 +308,7 @@ class LatentInspectorDock(QWidget):
 
     def _try_again(self) -> None:
         self.inspecting.gathering.try_again()
+        self.inspecting.picturing.try_again()
 
     def _open_site(self) -> None:
         self._viewer.window.add_plugin_dock_widget("napari-dgseg", "Site adaptation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ class Picturing:
         self._n_asked = 0
         self._painted: dict[str, Painted] = {}
         self._asked: dict[str, tuple[int, Path]] = {}
+        self._folders: list[Path] = []
         self.errors: dict[str, DgsegError] = {}
         session.scan_closed.connect(self.forget)
 
@@ -99,6 +101,14 @@ class Picturing:
         """Let go of all pictures, and of what was asked for."""
         for number, _ in self._asked.values():
             self._worker.cancel(number)
+        if self._folders:
+            # Gigabytes would gather while a person goes through the scans.
+            old, self._folders = self._folders, []
+            self._session.runner.submit(
+                lambda _: [shutil.rmtree(folder, ignore_errors=True) for folder in old],
+                on_result=lambda _: None,
+                on_error=lambda error: self._session.failed.emit(as_known(error)),
+            )
         self._asked.clear()
         self._painted.clear()
         self.errors.clear()
@@ -129,6 +139,7 @@ class Picturing:
             on_cancelled=lambda: None,
         )
         self._asked[bundle_id] = (number, out)
+        self._folders.append(out)
         self.changed.emit()
 
     def _is_awaited(self, bundle_id: str, out: Path) -> bool:

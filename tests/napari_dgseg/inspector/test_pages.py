@@ -328,3 +328,32 @@ def test_factors_become_features_of_a_layer(measures, press, viewer):
     assert {"style_1", "domain_2", "error", "like_birch"} <= set(layer.features.columns)
     scan = measures.parts.session.current.scan
     assert tuple(layer.scale) == pytest.approx(scan.geometry.spacing)
+
+
+# --- a scan of a single slice ------------------------------------------------------------------
+
+
+def test_a_single_slice(dock, tmp_path, idle, answers, press):
+    import nibabel as nib
+
+    array = np.random.default_rng(0).normal(100, 20, (24, 20, 1)).astype(np.float32)
+    path = tmp_path / "single.nii.gz"
+    nib.save(nib.Nifti1Image(array, np.diag([0.5, 0.5, 3.0, 1.0])), path)
+    session = dock.parts.session
+    session.add_paths([path])
+    idle()
+    session.open_scan(session.scan_ids[0])
+    idle()
+    answers = answers(session)
+    for _ in range(3):
+        answers.inspect()
+        answers.paint()
+        idle()
+    for at in range(dock.tabs.count()):
+        dock.tabs.setCurrentIndex(at)
+    assert len(dock.pages[2].view._points) == 1
+    dock.turn_to("Reconstruction")
+    assert "Slice 0: 0.300; the worst of this scan." in dock.page.view.error.text()
+    press(dock.page.view.show_layers)
+    dock.turn_to("Anatomy")
+    press(dock.page.view.groups[0].buttons[0])
