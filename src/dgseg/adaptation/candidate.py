@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,6 +95,7 @@ def train_candidate(
             "n_scans": len(reader.usable),
             "n_corrected_slices": sum(int(np.sum(_marks(s.annotated))) for s in reader.usable),
             "n_heldout_slices": sum(map(len, plan.heldout.values())),
+            "n_source_scans": len(reader.sources or ()),
         }
 
     return fine_tune(
@@ -103,6 +104,7 @@ def train_candidate(
         config,
         plan.checkpoint,
         watcher,
+        unlabelled=reader.unlabelled,
         counts=counts,
     )
 
@@ -114,6 +116,7 @@ def fine_tune(
     checkpoint: Path,
     watcher: Watcher,
     *,
+    unlabelled: Collection[str] | None = None,
     counts: Callable[[], Mapping[str, int]] = dict,
     with_styles: bool = True,
 ) -> Path:
@@ -130,6 +133,8 @@ def fine_tune(
     checkpoint : Path
         Folder for everything that a resumption needs.
     watcher : Watcher
+    unlabelled : collection of str, optional
+        Domains that are learnt from without labels too; all if not given.
     counts : callable, optional
         Gives numbers for the candidate's record once the scans have been read.
     with_styles : bool
@@ -157,7 +162,7 @@ def fine_tune(
     check_stop(watcher)
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
-    sampler = EpisodeSampler(store, shape, config.seed)
+    sampler = EpisodeSampler(store, shape, config.seed, unlabelled=unlabelled)
     create = partial(_create, config=config, fabric=fabric, style_bank=info.style_bank)
     steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
     method = create(net, steps=steps)
@@ -260,13 +265,19 @@ def _is_bundle(folder: Path) -> bool:
 def items_without(
     reader: SiteReader, heldout: Mapping[str, Sequence[int]]
 ) -> Iterator[AnnotatedScan]:
-    """The site's scans to learn from, one after the other, with some slices hidden.
+    """The scans to learn from, one after the other, with some slices of the site's hidden.
 
     Parameters
     ----------
     reader : SiteReader
+        Source data that it has come after the site's scans.
     heldout : mapping of str to sequence of int
         Slices by scan.
+
+    Raises
+    ------
+    AdaptationError
+        If there are source data, and not one scan of them is usable.
     """
     for item in reader.usable:
         scan = reader.read(item)
@@ -281,6 +292,8 @@ def items_without(
             domain=item.domain,
             hidden_slices=hidden,
         )
+    if reader.sources is not None:
+        yield from reader.sources.items()
 
 
 def _marks(annotated: np.ndarray | None) -> np.ndarray:

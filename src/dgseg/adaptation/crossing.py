@@ -11,7 +11,7 @@ less than what it gains. Nobody else ever sees them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,8 @@ class Crossing:
         In use; all trainings begin from it.
     before, folder : Path
         For the bundle's proposals, a folder a scan, and for each training's own.
+    unlabelled : collection of str, optional
+        As in `dgseg.adaptation.candidate.fine_tune`.
     """
 
     folds: tuple[Slices, ...]
@@ -53,6 +55,7 @@ class Crossing:
     bundle: Path
     before: Path
     folder: Path
+    unlabelled: Collection[str] | None = None
 
 
 def site_crossing(
@@ -69,7 +72,8 @@ def site_crossing(
         )
 
     items = partial(items_without, reader)
-    return Crossing(folds, items, truth, bundle, plan.before, plan.checkpoint)
+    folders = (plan.before, plan.checkpoint)
+    return Crossing(folds, items, truth, bundle, *folders, unlabelled=reader.unlabelled)
 
 
 def cross_judge(
@@ -128,6 +132,7 @@ def _train(crossing: Crossing, number: int, config: AdaptConfig, watcher: Watche
         config,
         checkpoint,
         part,
+        unlabelled=crossing.unlabelled,
         with_styles=False,
     )
 

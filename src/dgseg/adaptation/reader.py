@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dgseg.adaptation.beside import SourceReader
 from dgseg.adaptation.watcher import Watcher
 from dgseg.errors import AdaptationError, DgsegError, ScanChangedError, ScanError
 from dgseg.scans.scan import Scan
@@ -19,15 +20,24 @@ class SiteReader:
     scans : sequence of SnapshotScan
     watcher : Watcher
         Warned once of every scan that is passed over.
+    sources : SourceReader, optional
+        Labelled scans of other centres that are learnt from beside the site's.
 
     Attributes
     ----------
     unusable : set of str
-        Ids of the scans that were passed over.
+        Ids of the site's scans that were passed over.
+    sources : SourceReader or None
     """
 
-    def __init__(self, scans: Sequence[SnapshotScan], watcher: Watcher) -> None:
+    def __init__(
+        self,
+        scans: Sequence[SnapshotScan],
+        watcher: Watcher,
+        sources: SourceReader | None = None,
+    ) -> None:
         self.unusable: set[str] = set()
+        self.sources = sources
         self._scans = tuple(scans)
         self._watcher = watcher
 
@@ -53,6 +63,13 @@ class SiteReader:
     def usable(self) -> tuple[SnapshotScan, ...]:
         """The scans that were not passed over so far."""
         return tuple(item for item in self._scans if item.scan_id not in self.unusable)
+
+    @property
+    def unlabelled(self) -> frozenset[str] | None:
+        """Domains that are learnt from without labels too; None for all there are."""
+        if self.sources is None:
+            return None
+        return frozenset(item.domain for item in self._scans)
 
     def read(self, item: SnapshotScan) -> Scan | None:
         """The scan; None, after one warning, if it will not do."""

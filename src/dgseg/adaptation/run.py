@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dgseg.adaptation.beside import SourceReader, find_sources
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.crossing import cross_judge, site_crossing
@@ -27,6 +28,7 @@ from dgseg.adaptation.watcher import PartWatcher, Watcher
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.errors import AdaptationError
 from dgseg.files import write_json
+from dgseg.scans.schema import LabelSchema
 from dgseg.site.snapshot import SnapshotScan
 
 
@@ -36,6 +38,8 @@ def adapt(
     config: AdaptConfig,
     out: Path,
     watcher: Watcher,
+    *,
+    sources: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Adapt a bundle to a site, and judge the candidate on corrections.
 
@@ -52,6 +56,9 @@ def adapt(
         The bundle in use.
     out : Path
         For ``checkpoint/``, ``bundle/`` and ``proposals/<scan_id>/``.
+    sources : sequence of str, optional
+        Labelled source data to learn from beside the site's scans; see
+        `dgseg.adaptation.beside.find_sources`.
 
     Returns
     -------
@@ -69,8 +76,8 @@ def adapt(
     watcher.phase("preparing", "Reading the scans.")
     if not scans:
         raise AdaptationError("The site has no scans.", remedy="Add some scans first.")
-    read_info(bundle)  # before a minute is spent on scans
-    reader = SiteReader(scans, watcher)
+    schema = read_info(bundle).labels  # before a minute is spent on scans
+    reader = SiteReader(scans, watcher, _beside(sources, schema, scans, watcher))
     reader.check()
     split = _split(reader, config.holdout_every, out / "checkpoint")
     # All trainings together take the time that was given.
@@ -123,6 +130,18 @@ def _compare(
     finally:
         old.release()
         new.release()
+
+
+def _beside(
+    names: Sequence[str],
+    schema: LabelSchema,
+    scans: Sequence[SnapshotScan],
+    watcher: Watcher,
+) -> SourceReader | None:
+    if not names:
+        return None
+    site = {scan.domain for scan in scans}
+    return SourceReader(find_sources(names, schema), watcher, site)
 
 
 def _split(reader: SiteReader, every: int, checkpoint: Path) -> Split:

@@ -32,6 +32,9 @@ class Adapt:
     """Go on with the newest adaptation of the site; if it has ended, show its result."""
     accept: Accept = "never"
     """Make the candidate the site's model: never, if the verdict is green, or always."""
+    source: tuple[str, ...] = ()
+    """Labelled scans of other centres to learn from beside the site's: folders (BIDS, or
+    <name>_dseg.nii.gz beside <name>.nii.gz), or names of data sets, found by DGSEG_DATA."""
     config: AdaptConfig = field(default_factory=AdaptConfig)
 
     def run(self) -> int:
@@ -54,11 +57,19 @@ class Adapt:
         return console.OK
 
     def _prepare(self) -> JobFolder:
+        from dgseg.adaptation.beside import find_sources
+        from dgseg.bundles.bundle import read_info
         from dgseg.site.workspace import Workspace
 
         with Workspace.open(self.site) as site:
+            bundle = self.bundle or site.accepted
+            # What is wrong with the source data is said before there is a job.
+            find_sources(self.source, read_info(bundle).labels)
             spec = AdaptJob(
-                site=site.path, bundle=self.bundle or site.accepted, config=self.config
+                site=site.path,
+                bundle=bundle,
+                config=self.config,
+                sources=tuple(map(_whole, self.source)),
             )
             return JobFolder.create(site.new_job_folder("adapt"), spec)
 
@@ -117,6 +128,13 @@ def accept(site_path: Path, folder: JobFolder, result: dict[str, Any]) -> None:
     with Workspace.open(site_path) as site:
         info = site.accept(folder.bundle, result["verdict"])
     console.say(f"Accepted {info.name} {info.bundle_id}.")
+
+
+def _whole(source: str) -> str:
+    """The path of a folder from the root; the name of a data set as it is."""
+    from dgseg.datasets.registry import DATASETS
+
+    return source if source in DATASETS else str(Path(source).resolve())
 
 
 def _dice(value: float | None) -> str:

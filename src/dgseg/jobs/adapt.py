@@ -8,6 +8,7 @@ from typing import Any
 
 from dgseg.adaptation.run import adapt
 from dgseg.adaptation.watcher import AdaptationStopped
+from dgseg.datasets.registry import DATASETS
 from dgseg.jobs.context import JobContext, JobStopped
 from dgseg.jobs.priority import use_threads
 from dgseg.jobs.spec import AdaptJob
@@ -26,7 +27,8 @@ def run(spec: AdaptJob, context: JobContext) -> dict[str, Any]:
         If that was asked for.
     """
     folder = context.folder
-    context.redactor.hide(spec.site, spec.bundle)
+    folders = [name for name in spec.sources if name not in DATASETS]
+    context.redactor.hide(spec.site, spec.bundle, *folders)
     if not folder.inputs.exists():
         _take_snapshot(spec.site, folder.inputs)
     scans = read_snapshot(folder.inputs)
@@ -34,7 +36,9 @@ def run(spec: AdaptJob, context: JobContext) -> dict[str, Any]:
     use_threads(spec.config.threads)
     folder.checkpoint.mkdir(exist_ok=True)
     try:
-        return adapt(scans, spec.bundle, spec.config, folder.path, context)
+        return adapt(
+            scans, spec.bundle, spec.config, folder.path, context, sources=spec.sources
+        )
     except AdaptationStopped as stop:
         raise JobStopped from stop
 

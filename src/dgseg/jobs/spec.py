@@ -31,11 +31,15 @@ class AdaptJob(_Spec):
         The bundle to start from.
     config : AdaptConfig
         What the person chose.
+    sources : tuple of str
+        Labelled source data to learn from beside the site's scans: names of registered
+        data sets, or folders.
     """
 
     kind: Literal["adapt"] = "adapt"
     site: Path
     bundle: Path
+    sources: tuple[str, ...] = ()
     config: AdaptConfig = Field(default_factory=AdaptConfig)
 
 

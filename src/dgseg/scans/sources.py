@@ -18,7 +18,7 @@ from dgseg.scans.scan import Scan, ScanSource
 
 __all__ = ["MOST_FRAMES", "Found", "discover", "read"]
 
-_LABEL_ENDINGS = ("seg", "dseg", "label", "labels", "mask", "gt")
+LABEL_ENDINGS = ("seg", "dseg", "label", "labels", "mask", "gt")
 """``<name>_<ending>`` beside ``<name>`` is the labels of that scan, not a scan."""
 
 _SKIPPED_FOLDERS = ("derivatives",)
@@ -130,7 +130,7 @@ def _in_folder(folder: Path) -> list[Found]:
 
 def _labels_beside(stem: str, stems: set[str]) -> bool:
     base, _, ending = stem.rpartition("_")
-    return ending.casefold() in _LABEL_ENDINGS and base in stems
+    return ending.casefold() in LABEL_ENDINGS and base in stems
 
 
 def _in_bids(folder: Path) -> list[Found]:
