@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from dgseg.inspection.measures import distance_correlations
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.factors import scan_factors
+from dgseg.inspection.measures import Measuring, distance_correlations
+from dgseg.losses.dependence import hsic
 from dgseg.metrics.dependence import distance_correlation
 from dgseg.nets.config import DisentangledConfig
 from dgseg.nets.disentangled import DisentangledNet
+from dgseg.nets.resample import resize
+from dgseg.scans.preprocessing import normalise
 
 
 class Coded(nn.Module):
@@ -68,3 +74,62 @@ def test_slices_of_several_sizes_are_one_sample():
 
 def test_a_network_without_codes_has_none():
     assert distance_correlations(nn.Conv2d(1, 1, 1), torch.rand(4, 1, 8, 8)) is None
+
+
+def test_measures_are_those_of_all_slices(segmenter, make_scan):
+    measuring = Measuring(segmenter)
+    scans = [make_scan(seed) for seed in (1, 2)]
+    factors = [scan_factors(segmenter, scan)[0] for scan in scans]
+    for scan, domain in zip(scans, ("south", "elsewhere"), strict=True):
+        measuring.add(scan, domain)
+    found = measuring.result()
+
+    assert found.n_slices == 10
+    error = np.concatenate([each.error for each in factors])
+    assert found.reconstruction == pytest.approx(error.mean(), abs=1e-5)
+    assert found.domain_accuracy == pytest.approx(
+        (factors[0].likeness.argmax(axis=1) == 1).mean()
+    )
+    style, domain = (
+        torch.from_numpy(np.concatenate([getattr(each, code) for each in factors]))
+        for code in ("style", "domain")
+    )
+    assert found.hsic == pytest.approx(
+        float(hsic(style.double(), domain.double(), estimator="normalised")), abs=1e-3
+    )
+    images = [
+        resize(
+            torch.from_numpy(normalise(s.array, segmenter.info.preprocessing)[:, None]),
+            (19, 16),
+        )
+        for s in scans
+    ]
+    expected = distance_correlations(segmenter.runner.net, images)
+    assert found.distance_correlation == pytest.approx(expected, abs=1e-3)
+
+
+def test_slices_that_run_away_do_not_count(segmenter, scan, runaway):
+    runaway(scan, 0)
+    measuring = Measuring(segmenter)
+    measuring.add(scan)
+    assert measuring.result().n_slices == 4
+
+
+def test_of_one_slice_nothing_is_said_but_how_it_is_painted(segmenter, make_scan):
+    measuring = Measuring(segmenter)
+    assert measuring.result().reconstruction is None
+    measuring.add(make_scan(n_slices=1))
+    found = measuring.result()
+    assert found.reconstruction > 0
+    assert set(found.distance_correlation.values()) == {None}
+    assert found.hsic is found.domain_accuracy is None
+
+
+def test_without_a_domain_code_nothing_is_said_of_it(tmp_path, scan, write_disentangled):
+    folder = write_disentangled(tmp_path / "sdnet", bank=False, domain_dims=0)
+    measuring = Measuring(Segmenter(folder, "cpu", "fp32"))
+    measuring.add(scan, "north")
+    found = measuring.result()
+    assert found.distance_correlation["domain"] is None
+    assert found.distance_correlation["style"] == found.distance_correlation["both"]
+    assert found.hsic is found.domain_accuracy is None
