@@ -20,6 +20,7 @@ from dgseg.cli.benchmark import Benchmark
 from dgseg.cli.benchmark_adaptation import BenchmarkAdaptation
 from dgseg.cli.demo import Demo
 from dgseg.cli.evaluate import Evaluate
+from dgseg.cli.inspect import Inspect
 from dgseg.cli.leave_one_out import LeaveOneOut
 from dgseg.cli.predict import Predict
 from dgseg.cli.train import Train
@@ -30,6 +31,7 @@ Command = (
     | Annotated[Train, tyro.conf.subcommand("train")]
     | Annotated[Adapt, tyro.conf.subcommand("adapt")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
+    | Annotated[Inspect, tyro.conf.subcommand("inspect")]
     | Annotated[LeaveOneOut, tyro.conf.subcommand("leave-one-out")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[BenchmarkAdaptation, tyro.conf.subcommand("benchmark-adaptation")]
