@@ -36,7 +36,7 @@ _NAMES = {"style": "style s", "domain": "domain code d"}
 _EMPTY = "Compute the factors of the site's scans, and every slice appears here as a point."
 _CAPTIONS = {
     "pca": "In deviations within a domain; an ellipse lies two from its middle.",
-    "tsne": "t-SNE: neighbours look alike. Long distances and directions mean nothing here.",
+    "tsne": "t-SNE: neighbours look alike; long distances mean nothing.",
 }
 
 
@@ -131,7 +131,7 @@ class AppearanceView(QWidget):
         self.layouts.buttonClicked.connect(self._choose_layout)
         self.silent.action.clicked.connect(self._show_other)
         self.colouring.activated.connect(self._colour)
-        self.lasso.toggled.connect(self._set_lasso)
+        self.lasso.toggled.connect(self.plot.set_lassoing)
         self.clear.clicked.connect(self.clear_choice)
         self.fit.clicked.connect(self.plot.fit)
         self.plot.pointed.connect(self._point_at)
@@ -309,9 +309,6 @@ class AppearanceView(QWidget):
         elif self._points is not None:
             self.busy("t-SNE: laying out the slices …")
             self.tsne_wanted.emit()
-
-    def _set_lasso(self, wanted: bool) -> None:
-        self.plot.is_lassoing = wanted
 
     def _choose_scans(self, at: list[int]) -> None:
         if self._points is None:

@@ -13,6 +13,9 @@ _MORE, _LESS = np.array([230, 159, 0], np.float32), np.array([86, 180, 233], np.
 _LEAST_CHANGE = 0.02
 """Less than this is not blown up to full strength: it would be noise."""
 
+_PIXELS_A_LINE = 150
+"""Rows or columns of a picture for each pixel of an outline's width."""
+
 _LEAST_SPAN = 16
 """Pixels to either side of labels however small."""
 
@@ -51,7 +54,9 @@ def difference(picture: np.ndarray, base: np.ndarray) -> tuple[np.ndarray, float
 
 
 def outlined(rgb: np.ndarray, labels: np.ndarray, colours: Mapping[int, str]) -> np.ndarray:
-    """A picture with the edges of labels drawn into it, one pixel wide, within the labels.
+    """A picture with the edges of labels drawn into it, within the labels.
+
+    They are one pixel wide, more in a large picture, which is shown smaller than it is.
 
     Parameters
     ----------
@@ -61,14 +66,25 @@ def outlined(rgb: np.ndarray, labels: np.ndarray, colours: Mapping[int, str]) ->
         ``#rrggbb`` of the structures; others are not drawn.
     """
     drawn = rgb.copy()
+    inside = labels.astype(np.int16)
+    for _ in range(max(1, round(max(labels.shape) / _PIXELS_A_LINE))):
+        # What lies at an edge is drawn, and counts as another label from then on.
+        edge = _edge(inside)
+        inside = np.where(edge, -1, inside)
+    for value, colour in colours.items():
+        rim = (labels == value) & (inside != value)
+        drawn[rim] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return drawn
+
+
+def _edge(labels: np.ndarray) -> np.ndarray:
+    """Which pixels have another label above, below, left or right of them."""
     padded = np.pad(labels, 1, mode="edge")
     edge = np.zeros(labels.shape, bool)
     for rows, columns in ((0, 1), (2, 1), (1, 0), (1, 2)):
         beside = padded[rows : rows + labels.shape[0], columns : columns + labels.shape[1]]
         edge |= beside != labels
-    for value, colour in colours.items():
-        drawn[edge & (labels == value)] = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return drawn
+    return edge
 
 
 def around(*labels: np.ndarray) -> tuple[slice, slice]:

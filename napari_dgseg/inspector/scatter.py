@@ -10,6 +10,7 @@ from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_dgseg.inspector.lasso import Lasso
+from napari_dgseg.inspector.outlines import DrawnOutlines
 from napari_dgseg.inspector.points import Colours, Outline
 from napari_dgseg.look import Look, blend
 from napari_dgseg.widgets import column
@@ -25,9 +26,6 @@ _MANY = 300
 """So many points are drawn smaller."""
 
 _LEAST_HEIGHT = 250
-
-_SPREAD = 0.1
-"""How much the order of outlines counts for the side at which their names are."""
 
 
 class ScatterPlot(QWidget):
@@ -52,7 +50,7 @@ class ScatterPlot(QWidget):
         self._emphasised = ""
         self._current: int | None = None
         self._items: dict[str, Any] = {}
-        self._drawn_outlines: list[tuple[Any, Any]] = []
+        self._drawn_outlines: DrawnOutlines | None = None
         self._lasso = Lasso()
         self._pressed: QPointF | None = None
         self._pointed = -1
@@ -113,6 +111,12 @@ class ScatterPlot(QWidget):
             middle, half = (low + high) / 2, np.maximum((high - low) / 2, 1e-6)
             x, y = (middle[i] + np.array([-1.08, 1.08]) * half[i] for i in (0, 1))
             self.plot.getViewBox().setRange(xRange=tuple(x), yRange=tuple(y), padding=0)
+
+    def set_lassoing(self, wanted: bool) -> None:
+        """Draw a line with the mouse from now on, or pan."""
+        self.is_lassoing = wanted
+        shape = Qt.CursorShape.CrossCursor if wanted else Qt.CursorShape.ArrowCursor
+        self.setCursor(shape)
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme; those of the points come with `colour`."""
@@ -250,6 +254,7 @@ class ScatterPlot(QWidget):
         }
         for name in ("before", "points", "current"):
             item.addItem(self._items[name])
+        self._drawn_outlines = DrawnOutlines(self.plot)
         for height, name in enumerate(self._items, start=10):
             self._items[name].setZValue(height)
         self.plot.viewport().installEventFilter(self)
@@ -269,51 +274,8 @@ class ScatterPlot(QWidget):
         self._items["arrows"].setPen(pyqtgraph.mkPen(faint, width=1))
 
     def _draw_outlines(self) -> None:
-        import pyqtgraph
-
-        if self._look is None or self.plot is None:
-            return
-        if len(self._drawn_outlines) != len(self._outlines):
-            self._make_outlines(len(self._outlines))
-        faint, muted = blend(self._look.raised, self._look.text, 0.45), self._look.tone("muted")
-        for at, (outline, items) in enumerate(
-            zip(self._outlines, self._drawn_outlines, strict=True)
-        ):
-            curve, name = items
-            strong = outline.name == self._emphasised
-            pen = pyqtgraph.mkPen(self._look.text if strong else faint, width=1 + strong)
-            curve.setData(*outline.xy.T, pen=pen)
-            name.setText(outline.name, self._look.text if strong else muted)
-            name.fill = pyqtgraph.mkBrush(self._look.raised)
-            away = self._outwards(at)
-            name.setAnchor(((1 + away[0]) / 2, (1 - away[1]) / 2))
-            name.setPos(*outline.xy[int(((outline.xy - outline.middle) @ away).argmax())])
-
-    def _outwards(self, at: int) -> np.ndarray:
-        """Away from the other outlines (2,); each to another side where they coincide."""
-        outline = self._outlines[at]
-        middle = np.mean([each.middle for each in self._outlines], axis=0)
-        radius = np.ptp(outline.xy, axis=0).mean() / 2 or 1.0
-        angle = np.pi * (0.5 + 2 * at / len(self._outlines))
-        away = (outline.middle - middle) / radius
-        away = away + _SPREAD * np.array([np.cos(angle), np.sin(angle)])
-        unit: np.ndarray = away / (np.hypot(*away) or 1.0)
-        return unit
-
-    def _make_outlines(self, n: int) -> None:
-        import pyqtgraph
-
-        for item in (item for items in self._drawn_outlines for item in items):
-            self.plot.removeItem(item)
-        self._drawn_outlines = []
-        for _ in range(n):
-            curve, name = pyqtgraph.PlotCurveItem(antialias=True), pyqtgraph.TextItem()
-            font = name.textItem.font()
-            font.setPointSizeF(7.5)
-            name.setFont(font)
-            for item in (curve, name):
-                self.plot.addItem(item, ignoreBounds=True)
-            self._drawn_outlines.append((curve, name))
+        if self._look is not None and self._drawn_outlines is not None:
+            self._drawn_outlines.draw(self._outlines, self._emphasised, self._look)
 
     def _draw_points(self) -> None:
         if self._look is None or self.plot is None:

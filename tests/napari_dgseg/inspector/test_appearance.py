@@ -265,7 +265,7 @@ def test_tsne_is_asked_for_once_and_kept(filled, qtbot):
     filled.show_points(_points(xy=PLACES[::-1]), [], layout="tsne")
     assert filled.state.text == ""
     assert filled.layout_name == "tsne"
-    assert "Long distances" in filled.caption.text()
+    assert "long distances" in filled.caption.text()
     with qtbot.assertNotEmitted(filled.tsne_wanted):
         qtbot.mouseClick(pca, LEFT)
         assert "deviations" in filled.caption.text()
@@ -301,7 +301,7 @@ def test_the_distance_is_said_on_top(filled):
 
 def test_the_nearest_domain_is_drawn_stronger(filled):
     def widths():
-        return [line.opts["pen"].width() for line, _ in filled.plot._drawn_outlines]
+        return [line.opts["pen"].width() for line, _ in filled.plot._drawn_outlines.items]
 
     assert widths() == [1, 1]
     filled.show_distance(Distance("birch", 0.7, 40.0, "Most like birch.", foreign=False))
@@ -340,6 +340,12 @@ def test_points_in_one_place_can_be_drawn(view, qtbot, n):
     view.show_points(_points(xy=np.zeros((n, 2))), [])
     with qtbot.waitSignal(view.slice_chosen):
         qtbot.mouseClick(_canvas(view), LEFT, pos=_place(view, 0))
+
+
+def test_a_site_without_slices_still_shows_the_domains(view, qtbot):
+    view.show_points(_points(xy=np.zeros((0, 2)), slices=np.zeros(0, int)), _outlines("alder"))
+    qtbot.mouseClick(_canvas(view), LEFT, pos=QPoint(60, 60))
+    assert view.state.text == ""
 
 
 def test_a_site_whose_every_slice_lacks_a_code(view):

@@ -42,6 +42,17 @@ def test_outlines_are_the_rim_of_the_labels():
     assert drawn[0].max() == 0
 
 
+def test_outlines_of_large_pictures_are_wider():
+    labels = np.zeros((300, 300), np.int16)
+    labels[100:200, 100:200] = 1
+    white = (outlined(np.zeros((300, 300, 3), np.uint8), labels, {1: "#ffffff"}) > 0).all(
+        axis=2
+    )
+    inner = labels.copy()
+    inner[102:198, 102:198] = 0
+    np.testing.assert_array_equal(white, inner == 1)
+
+
 def test_the_edge_of_a_picture_is_no_outline():
     labels = np.ones((4, 4), np.uint8)
     drawn = outlined(np.zeros((4, 4, 3), np.uint8), labels, {1: "#ffffff"})
