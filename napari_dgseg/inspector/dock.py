@@ -331,10 +331,12 @@ def _scrolling(view: QWidget) -> QScrollArea:
 
 def _tab_rules(look: Look) -> str:
     accent, muted = look.tones["accent"].name(), look.tones["muted"].name()
+    ground, raised, text = look.background.name(), look.raised.name(), look.text.name()
     return f"""
     QTabBar::tab {{ padding: 5px 3px; font-size: 8.5pt; color: {muted};
-        background: {look.background.name()}; border: 0px; border-bottom: 2px solid {look.raised.name()}; }}
-    QTabBar::tab:hover {{ color: {look.text.name()}; background: {look.raised.name()}; }}
-    QTabBar::tab:selected {{ color: {look.text.name()};
-        background: {look.background.name()}; border-bottom: 2px solid {accent}; }}
+        background: {ground}; border: 0px; border-radius: 0px;
+        border-bottom: 2px solid {raised}; }}
+    QTabBar::tab:hover {{ color: {text}; background: {raised}; }}
+    QTabBar::tab:selected {{ color: {text}; background: {ground};
+        border-bottom: 2px solid {accent}; }}
     """

@@ -111,7 +111,12 @@ class ReconstructionPage(PaintedPage):
         self.view.show_slice(
             index,
             [
-                Rebuilt(self.title_of(model), one.image[index], one.reconstruction[index])
+                Rebuilt(
+                    self.title_of(model),
+                    one.image[index],
+                    one.reconstruction[index],
+                    one.difference[index],
+                )
                 for model, one in self.painted
                 if index < len(one.image)
             ],

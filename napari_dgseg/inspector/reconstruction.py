@@ -26,11 +26,14 @@ class Rebuilt:
         What the model is called; empty where there is only one.
     image, reconstruction : ndarray of float, shape (rows, columns)
         0 to 1.
+    difference : ndarray of float, same shape
+        -1 to 1.
     """
 
     title: str
     image: np.ndarray
     reconstruction: np.ndarray
+    difference: np.ndarray
 
 
 class ReconstructionView(QWidget):
@@ -162,7 +165,7 @@ def _drawn(one: Rebuilt | None) -> tuple[list[np.ndarray | None], str]:
     """The pictures of one model as RGB, and the line below them."""
     if one is None:
         return [None] * len(_COLUMNS), ""
-    change, most = difference(one.reconstruction, one.image)
+    change, most = difference(one.difference, np.zeros_like(one.difference))
     note = f"orange: brighter by up to {most:.2f}, blue: darker"
     return [grey(one.image), grey(one.reconstruction), change], note
 
