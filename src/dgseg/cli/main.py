@@ -18,6 +18,7 @@ from dgseg.cli import console
 from dgseg.cli.adapt import Adapt
 from dgseg.cli.benchmark import Benchmark
 from dgseg.cli.benchmark_adaptation import BenchmarkAdaptation
+from dgseg.cli.benchmark_centres import BenchmarkCentres
 from dgseg.cli.demo import Demo
 from dgseg.cli.evaluate import Evaluate
 from dgseg.cli.inspect import Inspect
@@ -35,6 +36,7 @@ Command = (
     | Annotated[LeaveOneOut, tyro.conf.subcommand("leave-one-out")]
     | Annotated[Benchmark, tyro.conf.subcommand("benchmark")]
     | Annotated[BenchmarkAdaptation, tyro.conf.subcommand("benchmark-adaptation")]
+    | Annotated[BenchmarkCentres, tyro.conf.subcommand("benchmark-centres")]
     | Annotated[Demo, tyro.conf.subcommand("demo")]
 )
 

@@ -1,0 +1,1 @@
+"""Adapting to a centre without labels, with labelled source data beside it."""

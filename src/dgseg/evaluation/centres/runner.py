@@ -1,0 +1,85 @@
+"""All cells of a comparison of centres, in this process or several at a time."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from dgseg.evaluation.benchmark.claims import CellResult, check_claim, folder_of
+from dgseg.evaluation.benchmark.runner import Say, failed, guarded, work_off
+from dgseg.evaluation.centres.cells import division_of, run_cell, settings_of
+from dgseg.evaluation.centres.plan import CentresCell, CentresPlan
+from dgseg.training.data import TrainingSet, training_set
+from dgseg.training.loop import OnStep, ShouldStop
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    plan: CentresPlan,
+    out: Path,
+    *,
+    workers: int = 1,
+    threads: int | None = None,
+    say: Say = _log.info,
+) -> tuple[CellResult, ...]:
+    """Run all cells that are not finished yet.
+
+    A cell that fails is reported, noted in its folder, and tried again by the next run;
+    the others go on. Nothing is trained before all settings have been checked.
+
+    Parameters
+    ----------
+    plan : CentresPlan
+    out : Path
+        Folder of halves and cells.
+    workers : int
+        Processes that each work on one cell.
+    threads : int, optional
+        Of the CPU, for each cell; None for PyTorch's choice.
+    say : callable
+        Given a line of text where something begins, goes on or ends.
+
+    Returns
+    -------
+    tuple of CellResult
+        In the order of the plan.
+
+    Raises
+    ------
+    DgsegError
+        If the data set, a centre or an option is not as it should be, or a cell was
+        begun with other settings.
+    """
+    plan = replace(plan, config=replace(plan.config, threads=threads))
+    data = training_set((plan.data,), root=plan.data_root)
+    cells = plan.cells(data.domains)
+    for cell in cells:
+        division = division_of(cell, plan, out, data)
+        division.learnt(data, cell.sources, cell.row.adapted)
+        settings = settings_of(cell, plan, division, data.schema.n_classes)
+        check_claim(folder_of(out, cell), settings)
+    work = partial(attempt, plan=plan, out=out.resolve(), data=data if workers == 1 else None)
+    return work_off(cells, work, partial(failed, out=out), workers=workers, say=say)
+
+
+def attempt(
+    cell: CentresCell,
+    plan: CentresPlan,
+    out: Path,
+    say: Say,
+    *,
+    should_stop: ShouldStop | None = None,
+    data: TrainingSet | None = None,
+) -> CellResult:
+    """Run one cell; where it fails, say so in its folder instead of raising.
+
+    See `dgseg.evaluation.centres.cells.run_cell` for the parameters.
+    """
+
+    def work(on_step: OnStep) -> CellResult:
+        return run_cell(cell, plan, out, on_step=on_step, should_stop=should_stop, data=data)
+
+    return guarded(cell, out, say, work)
