@@ -63,8 +63,8 @@ class Adapt:
 
         with Workspace.open(self.site) as site:
             bundle = self.bundle or site.accepted
-            # What is wrong with the source data is said before there is a job.
-            find_sources(self.source, read_info(bundle).labels)
+            if self.source:  # what is wrong with it is said before there is a job
+                find_sources(self.source, read_info(bundle).labels)
             spec = AdaptJob(
                 site=site.path,
                 bundle=bundle,

@@ -10,7 +10,6 @@ from pathlib import Path
 from dgseg.datasets.dataset import Entry
 from dgseg.errors import DatasetError
 from dgseg.scans.annotated import AnnotatedScan, labelled_range
-from dgseg.scans.bids import is_bids
 from dgseg.scans.names import is_nifti, stem_of
 from dgseg.scans.nifti import check_labels, read_labels
 from dgseg.scans.scan import ScanSource
@@ -22,7 +21,7 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
     """The labelled NIfTI scans of a folder and all folders in it; none is read yet.
 
     The labels of ``<name>.nii.gz`` are ``<name>_dseg.nii.gz`` (``_seg``, ``_label``,
-    ``_labels``, ``_mask``, ``_gt``) beside it; in a BIDS data set also a file below
+    ``_labels``, ``_mask``, ``_gt``) beside it, or, as in BIDS, a file anywhere below
     ``derivatives`` whose name begins with that of the scan and ends in this way.
 
     Parameters
@@ -49,7 +48,7 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
             "There is no such folder.", remedy="Name a folder of labelled scans.", path=folder
         )
     sources = [found.source for found in discover(folder) if found.source is not None]
-    drawn = _drawn_elsewhere(folder) if is_bids(folder) else {}
+    drawn = _drawn_elsewhere(folder)
     sites = _sites(folder / "participants.tsv")
     entries = []
     for source in sources:
@@ -65,7 +64,7 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
         raise DatasetError(
             f"None of the {len(sources)} scans in this folder has labels.",
             remedy="Put the labels of <name>.nii.gz beside it as <name>_dseg.nii.gz, or below "
-            "derivatives/ in a BIDS data set.",
+            "derivatives/.",
             path=folder,
         )
     return tuple(entries)
@@ -81,15 +80,16 @@ def _labels_of(source: ScanSource, drawn: Mapping[str, Sequence[Path]]) -> Path 
         for path in source.path.parent.glob("*")
         if is_nifti(path) and _ending(path) and stem_of(path).rpartition("_")[0] == stem
     ]
-    begun = [path for path in drawn.get(stem.split("_")[0], ()) if path.name.startswith(stem)]
+    found = drawn.get(stem.split("_")[0], ())
+    begun = [path for path in found if path.name.startswith(f"{stem}_")]
     there = sorted([*beside, *begun], key=lambda path: (_ending(path) != "dseg", path.name))
     return there[0] if there else None
 
 
 def _drawn_elsewhere(folder: Path) -> dict[str, list[Path]]:
-    """Label files below ``derivatives``, by person."""
+    """Label files below ``derivatives``, by how their names begin."""
     found: dict[str, list[Path]] = {}
-    for path in (folder / "derivatives").rglob("sub-*"):
+    for path in (folder / "derivatives").rglob("*"):
         if is_nifti(path) and _ending(path):
             found.setdefault(stem_of(path).split("_")[0], []).append(path)
     return found

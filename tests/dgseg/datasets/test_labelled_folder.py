@@ -66,6 +66,13 @@ def test_a_bids_data_set_has_its_labels_below_derivatives(bids):
     assert entries[1].load().labels.any()
 
 
+def test_a_name_that_only_begins_like_another_is_another(tmp_path):
+    for name in ("scan-1", "scan-10"):
+        save(tmp_path / f"{name}.nii.gz", None)
+    save(tmp_path / "derivatives" / "labels" / "scan-10_dseg.nii.gz", labels())
+    assert [e.subject for e in labelled_entries(tmp_path, SPINAL_GM)] == ["scan-10"]
+
+
 def test_participants_may_tell_their_site(bids):
     table = "participant_id\tage\tSite\nsub-1\t30\tUCL\nsub-2\t31\tNWU\n"
     (bids / "participants.tsv").write_text(table)
