@@ -119,7 +119,8 @@ def judge(evidence: Evidence) -> Verdict:
 
     In this order: a structure that vanishes from most of the uncorrected
     scans is red; a fall of the mean Dice beyond `LOSS` or of one structure
-    beyond `CLASS_LOSS_SEVERE` is red; fewer held-out slices than
+    beyond `CLASS_LOSS_SEVERE` is red, unless more slices became better than
+    worse, for then it is the fall of one slice or two, to be looked at; fewer held-out slices than
     `MIN_HELDOUT`, a gain below `GAIN`, more than `WORSE_SHARE` of the slices
     worse, a structure that loses more than `CLASS_LOSS`, or volumes or
     agreement outside their ranges are amber.
@@ -138,8 +139,8 @@ def judge(evidence: Evidence) -> Verdict:
         )
         return Verdict("amber", False, _join(words, _stability_words(evidence)), numbers)
     severe = [name for name, fall in falls.items() if fall > CLASS_LOSS_SEVERE]
-    enough = evidence.n_heldout >= MIN_HELDOUT
-    if enough and (before - after > LOSS or severe):
+    settled = evidence.n_heldout >= MIN_HELDOUT and evidence.n_better <= evidence.n_worse
+    if settled and (before - after > LOSS or severe):
         words = f"It is worse{f' on {_list(severe)}' if severe else ''}: keep the old one."
         return Verdict("red", False, _join(words, _dice_words(evidence)), numbers)
     doubts = _doubts(evidence, after - before, falls)
@@ -157,6 +158,8 @@ def _doubts(evidence: Evidence, gain: float, falls: Mapping[str, float]) -> list
             f"{_count(evidence.n_heldout, 'held-out slice')} cannot settle it: "
             "compare the two by eye, or correct more slices."
         )
+    elif gain < -LOSS:
+        doubts.append(f"Yet {evidence.n_better} of these slices became better: look at them.")
     elif gain < GAIN:
         doubts.append("That is no clear difference.")
     elif evidence.n_worse > WORSE_SHARE * evidence.n_heldout:

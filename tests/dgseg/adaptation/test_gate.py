@@ -87,6 +87,17 @@ def test_one_structure_that_falls_far_is_red_though_the_mean_rises():
     assert "worse on WM" in verdict.sentence
 
 
+@pytest.mark.parametrize(("n_better", "n_worse", "colour"), [(2, 1, "amber"), (1, 2, "red")])
+def test_a_fall_that_one_slice_made_alone_is_to_be_looked_at(n_better, n_worse, colour):
+    counts = {"n": 3, "n_better": n_better, "n_worse": n_worse, "crossed": True}
+    one = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.7}, **counts))
+    every = judge(evidence(*reversed(RISE), **counts))
+    assert (one.colour, every.colour) == (colour, colour)
+    if colour == "amber":
+        assert "Look at WM" in one.sentence
+        assert "Yet 2 of these slices became better" in every.sentence
+
+
 def test_one_structure_that_falls_a_little_is_amber():
     verdict = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.87}))
     assert verdict.colour == "amber"
