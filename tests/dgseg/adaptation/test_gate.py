@@ -98,10 +98,11 @@ def test_a_fall_that_one_slice_made_alone_is_to_be_looked_at(n_better, n_worse, 
         assert "Yet 2 of these slices became better" in every.sentence
 
 
-def test_one_structure_that_falls_a_little_is_amber():
-    verdict = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.87}))
-    assert verdict.colour == "amber"
-    assert "Look at WM" in verdict.sentence
+@pytest.mark.parametrize(("n", "colour"), [(8, "amber"), (7, "green")])
+def test_one_structure_that_falls_a_little_is_amber_where_slices_are_many(n, colour):
+    verdict = judge(evidence({"GM": 0.6, "WM": 0.9}, {"GM": 0.9, "WM": 0.87}, n=n))
+    assert verdict.colour == colour
+    assert ("Look at WM" in verdict.sentence) == (colour == "amber")
 
 
 def test_no_change_is_amber():
