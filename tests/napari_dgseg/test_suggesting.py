@@ -41,7 +41,7 @@ def test_it_goes_through_all_scans_until_nothing_is_left(suggesting, with_scans)
     assert "Every slice" in suggesting.refusals[-1]
     places = {(found.scan_id, found.slice) for found in suggesting.arrivals}
     assert len(places) == 15
-    assert suggesting.arrivals[0].slice == 4
+    assert suggesting.arrivals[0].slice == 3  # it stands for those on both sides of it
     # Other scans come before slices beside a corrected one.
     assert {found.scan_id for found in suggesting.arrivals[:3]} == set(with_scans.scan_ids)
     assert not suggesting.is_busy
@@ -111,11 +111,11 @@ def test_the_previous_model_has_a_say(suggesting, with_scans, make_bundle, propo
     workspace = with_scans.workspace
     workspace.accept(make_bundle("new", "0b0b0b0b0b0b"), {})
     for n, scan_id in enumerate(with_scans.scan_ids):
-        propose(workspace, scan_id, shift=3 * (n == 1))
+        propose(workspace, scan_id, shift=3 * (n > 0))
     with_scans.refresh_model()
     suggesting.go()
     found = suggesting.arrivals[-1]
-    assert found.scan_id == with_scans.scan_ids[1]
+    assert found.scan_id in with_scans.scan_ids[1:]
     assert "the last two models differ in" in found.reason
 
 

@@ -13,6 +13,9 @@ from dgseg.site.wording import reason_for
 _HALF_WAY = 2.0
 """So many slices from a corrected one, a slice counts half as much as far from any."""
 
+_AT_A_TIME = 256
+"""Slices whose distances to all others are in memory together."""
+
 
 @dataclass(frozen=True, eq=False)
 class ScanSlices:
@@ -81,7 +84,7 @@ class Pool:
     by_structure : ndarray of float, shape (n, structures)
         As in `SliceTraits`.
     doubt : ndarray of float, shape (n,)
-        Rank by uncertainty and disagreement, 0 to 1.
+        Rank by how much is uncertain, and by disagreement, 0 to 1.
     look, features : ndarray of float, shape (n, values)
         Two slices' squared distance is 1 on average in either; `look` is a part of
         `features`, scaled by itself.
@@ -102,11 +105,14 @@ class Pool:
 def pool_of(scans: Sequence[ScanSlices]) -> Pool:
     """Put the slices of several scans side by side.
 
-    The doubt in a slice is the mean of its ranks by uncertainty and, where known, by
-    disagreement: entropy and overlap have no common unit. The features are the look,
-    the shapes and the height, each as heavy as the others, whatever their number of
-    values. Where the scans' looks are not of one kind, because an older version left
-    some out, none is used.
+    The doubt in a slice is the mean of its ranks by how much of it is uncertain and,
+    where known, by disagreement: entropy and overlap have no common unit. How much is
+    uncertain is the mean uncertainty near the borders times their length: the mean alone
+    is highest where a structure ends, in slices of a few pixels that hardly count. A
+    slice where nothing was found counts as if it held as little as any other. The
+    features are the look, the shapes and the height, each as heavy as the others,
+    whatever their number of values. Where the scans' looks are not of one kind, because
+    an older version left some out, none is used.
 
     Parameters
     ----------
@@ -123,7 +129,10 @@ def pool_of(scans: Sequence[ScanSlices]) -> Pool:
             for scan, n in zip(scans, counts, strict=True)
         ]
     )
-    ranks = np.stack([_ranks(uncertainty), _ranks(differ)])
+    size = _joined([scan.traits.size for scan in scans])
+    least = size[size > 0].min(initial=np.inf)
+    amount = uncertainty * np.where(size > 0, size, least if np.isfinite(least) else 1.0)
+    ranks = np.stack([_ranks(amount), _ranks(differ)])
     known = np.isfinite(ranks)
     doubt = np.where(known, ranks, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     one_kind = len({scan.traits.look.shape[1] for scan in scans}) == 1
@@ -157,16 +166,19 @@ def suggest_slice(
 ) -> Suggestion | None:
     """The slice that is worth most to be corrected next.
 
-    Its score is a product of three numbers: the rank of its doubt (see `pool_of`), the
-    rank of its distance in feature space to the nearest corrected slice, by which
-    k-centre-greedy (Sener and Savarese, ICLR 2018) chooses, and ``g / (g + 2)``, where g
-    is the number of slices to the nearest corrected one of the same scan. Ranks,
-    because neither entropy nor distance has a unit, and a single odd slice would
-    outweigh all others; a product, because a slice must have both: what the model is
-    certain of teaches nothing however odd it is, and what resembles a corrected slice
-    teaches nothing new. By the third number a neighbour of a corrected slice always
-    comes after a slice that is as doubtful and as unlike. Before the first correction
-    only doubt counts.
+    Its score is a product of two numbers. The first is the share of the site's doubt
+    that it would bring near a correction: ``sum_j w_j max(0, r_j - d_ij) / sum_j w_j
+    r_j`` over all slices j, where ``w`` is the doubt (see `pool_of`), ``d`` the distance
+    in feature space, and ``r`` that to the nearest corrected slice; before the first
+    correction, all are as far as can be from any. So it is the slice that k-medoids,
+    weighted by doubt and greedy (facility location: Wei, Iyer and Bilmes, ICML 2015),
+    chooses next: one that stands for many others. With a few corrections that matters
+    more than being the least certain or the most unlike (Hacohen, Dekel and Weinshall,
+    ICML 2022): those are slices like no other, at the ends of a structure, and a model
+    that learns from three of them gets worse. The second number is ``g / (g + 2)``,
+    where g is the number of slices to the nearest corrected one of the same scan: a
+    neighbour of a corrected slice comes after one of another scan that is as good. Of
+    slices with the same score the one with most doubt comes first.
 
     Parameters
     ----------
@@ -185,16 +197,18 @@ def suggest_slice(
         None when no slice is left.
     """
     corrected = _corrected(pool, done)
-    shut = np.array([scan_id in closed for scan_id in pool.scan_ids], dtype=bool)
-    left = np.flatnonzero(np.isfinite(pool.uncertainty) & ~corrected & ~shut[pool.scan])
+    shut = np.array([scan_id in closed for scan_id in pool.scan_ids], dtype=bool)[pool.scan]
+    left = np.flatnonzero(np.isfinite(pool.uncertainty) & ~corrected & ~shut)
     if not left.size:
         return None
-    score, distance = pool.doubt[left], None
     near = np.flatnonzero(corrected)
+    score = _brought_near(pool, left, near, np.where(shut, 0.0, pool.doubt))
+    distance = None
     if near.size:
         distance = _nearest(pool.features[left], pool.features[near])
-        score = score * _ranks(distance) * _apart(pool, left, near)
-    at = int(np.argmax(score))
+        score = score * _apart(pool, left, near)
+    # What differs by rounding alone is the same.
+    at = int(np.lexsort((-left, pool.doubt[left], score.round(9)))[-1])
     best = int(left[at])
     n_done = sum(len(set(slices)) for slices in done.values())
     structure, reason = reason_for(pool, best, left, near, n_done, names)
@@ -237,12 +251,39 @@ def _corrected(pool: Pool, done: Mapping[str, Collection[int]]) -> np.ndarray:
     return found
 
 
+def _brought_near(
+    pool: Pool, left: np.ndarray, near: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Share of the weight (n,) that each of some slices would bring near a correction."""
+    if near.size:
+        reach = _nearest(pool.features, pool.features[near])
+    else:
+        # No two slices are farther apart than twice the farthest from the middle.
+        middle = pool.features.mean(axis=0)
+        farthest = np.linalg.norm(pool.features - middle, axis=1).max()
+        reach = np.full(len(pool.features), 2 * farthest)
+    whole = float(weight @ reach)
+    if whole <= 0:
+        return pool.doubt[left]  # nothing tells slices apart but doubt
+    gains = [
+        np.maximum(reach - _distances(pool.features[some], pool.features), 0) @ weight
+        for some in np.split(left, range(_AT_A_TIME, left.size, _AT_A_TIME))
+    ]
+    return np.minimum(np.concatenate(gains) / whole, 1.0)
+
+
+def _distances(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Distances (n, m) of n rows to m others."""
+    squares = np.square(here).sum(1)[:, None] + np.square(there).sum(1) - 2 * here @ there.T
+    found: np.ndarray = np.sqrt(np.maximum(squares, 0))
+    # What differs by rounding alone is the same.
+    return found.round(6)
+
+
 def _nearest(here: np.ndarray, there: np.ndarray) -> np.ndarray:
     """Distance (n,) of each row to the nearest of the other rows."""
-    squares = np.square(here).sum(1)[:, None] + np.square(there).sum(1) - 2 * here @ there.T
-    nearest: np.ndarray = np.sqrt(np.maximum(squares.min(axis=1), 0))
-    # What differs by rounding alone is the same, and has the same rank.
-    return nearest.round(6)
+    nearest: np.ndarray = _distances(here, there).min(axis=1)
+    return nearest
 
 
 def _apart(pool: Pool, left: np.ndarray, near: np.ndarray) -> np.ndarray:

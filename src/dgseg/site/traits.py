@@ -36,6 +36,12 @@ class SliceTraits:
     shape: np.ndarray
     look: np.ndarray
 
+    @property
+    def size(self) -> np.ndarray:
+        """How long all borders in a slice are, about; shape (slices,), 0 without any."""
+        total: np.ndarray = self.shape[:, ::_SHAPE_VALUES].sum(axis=1, dtype=np.float64)
+        return total
+
     def packed(self) -> np.ndarray:
         """All of it as one array of float32, shape (slices, values)."""
         parts = (self.by_structure, self.shape, self.look)

@@ -18,6 +18,9 @@ _OTHER_HEIGHT = 0.15
 _OTHER_LOOK = 0.75
 """Distance from which on a slice has another look; 1 is usual between two slices."""
 
+_ALIKE = 0.5
+"""Distance up to which two slices are alike."""
+
 _TELLING_DISAGREEMENT = 0.1
 
 
@@ -57,7 +60,9 @@ def reason_for(
     if differ >= _TELLING_DISAGREEMENT:
         numbers += f"; the last two models differ in {differ:.0%}"
     where = f"around the {structure}" if structure else "where no structure was found"
-    first = f"Least certain {where} ({numbers})"
+    alike = _n_alike(pool, best, left)
+    stands = f"Stands for {alike} slices like it, least" if alike > 1 else "Least"
+    first = f"{stands} certain {where} ({numbers})"
     if left.size == 1:
         return structure, f"{first}, and the last slice that nobody has looked at."
     if not n_done:
@@ -69,6 +74,12 @@ def reason_for(
     if unlike:
         return structure, f"{first}, and unlike {so_far}: {joined(unlike)}."
     return structure, f"{first}; no slice that is left is much unlike {so_far}."
+
+
+def _n_alike(pool: Pool, best: int, left: np.ndarray) -> int:
+    """How many other slices that are left are like one of them."""
+    apart = np.linalg.norm(pool.features[left] - pool.features[best], axis=1)
+    return int((apart <= _ALIKE).sum()) - 1
 
 
 def _least_certain_structure(

@@ -14,12 +14,16 @@ NAMES = ("left ventricle", "myocardium", "right ventricle")
 VALUES = np.array([0.1, 0.5, np.nan, 0.9, 0.2], dtype=np.float32)
 
 
-def slices(scan_id, uncertainty, *, look=None, structure=2, disagreement=None):
-    """A scan whose slices are alike, but for how certain the model is around a structure."""
+def slices(scan_id, uncertainty, *, look=None, structure=2, disagreement=None, root=0.5):
+    """A scan whose slices are alike, but for how certain the model is around a structure.
+
+    `root` is the root of the share of a slice that each structure has.
+    """
     n = len(uncertainty)
     around = np.full((n, 3), 0.01, np.float32)
     around[:, structure] = uncertainty
     shape = np.full((n, 9), 0.5, np.float32)
+    shape[:, ::3] = np.reshape(root, (-1, 1))
     look = np.zeros((n, 4)) if look is None else np.asarray(look)
     traits = SliceTraits(around, shape, look.astype(np.float32))
     return ScanSlices(scan_id, np.asarray(uncertainty, np.float32), traits, disagreement)
@@ -58,8 +62,8 @@ def test_within_a_scan_it_goes_far_from_what_is_corrected():
     flat = np.full(9, 0.4)
     found = suggest([slices("a", flat)], {"a": [0]})
 
-    assert found.slice == 8
-    assert "8 slices from the nearest and at another height in the body" in found.reason
+    assert found.slice == 6  # and it stands for those on both sides
+    assert "6 slices from the nearest and at another height in the body" in found.reason
 
 
 def test_a_neighbour_comes_when_nothing_else_is_uncertain():
@@ -91,11 +95,68 @@ def test_what_is_certain_is_not_suggested_for_its_look_alone():
 
 
 def test_disagreement_of_two_models_counts_and_is_told():
-    differ = np.array([0.0, 0.0, 0.0, 0.4], np.float32)
-    found = suggest([slices("a", [0.2] * 4), slices("b", [0.2] * 4, disagreement=differ)])
+    look = [[0.0], [0.0], [1.0], [1.0]]
+    differ = np.array([0.0, 0.0, 0.4, 0.4], np.float32)
+    scans = [
+        slices("a", [0.2] * 4, look=look),
+        slices("b", [0.2] * 4, look=look, disagreement=differ),
+    ]
+    found = suggest(scans)
 
-    assert (found.scan_id, found.slice) == ("b", 3)
+    assert (found.scan_id, found.slice) == ("b", 2)
     assert "the last two models differ in 40%" in found.reason
+
+
+def test_one_that_stands_for_many_is_before_an_odd_one_that_is_less_certain():
+    looks = np.zeros((12, 4))
+    looks[6:11] = [1.0, 0.0, 0.0, 0.0]
+    looks[11] = [0.0, 9.0, 9.0, 9.0]
+    uncertainty = [*[0.05] * 6, *[0.5] * 5, 0.95]
+    scans = [
+        slices(f"{at:02d}", [value], look=[look])
+        for at, (value, look) in enumerate(zip(uncertainty, looks, strict=True))
+    ]
+    first = suggest(scans)
+    assert 6 <= int(first.scan_id) < 11
+    assert first.reason.startswith("Stands for 4 slices like it, least certain around")
+    second = suggest(scans, {first.scan_id: {0}})
+    assert second.scan_id == "11"  # what is left of that kind is near a correction
+    assert second.reason.startswith("Least certain around")
+
+
+def test_a_large_structure_that_is_uncertain_is_before_a_few_pixels_that_are_more_so():
+    root = [0.05, 0.1, 0.5, 0.5, 0.5, 0.1, 0.05]
+    pool = pool_of([slices("a", [0.6, 0.3, 0.2, 0.3, 0.2, 0.3, 0.6], root=root)])
+    assert suggest_slice(pool, {}, NAMES).slice == 3
+    assert pool.doubt.argmax() == 3
+    assert pool.doubt[[0, 6]].max() < pool.doubt[[2, 4]].min()
+
+
+def test_where_nothing_was_found_the_uncertainty_alone_counts():
+    pool = pool_of([slices("a", [0.1, 0.4, 0.2], root=0.0)])
+    assert pool.doubt.argsort().tolist() == [0, 2, 1]
+
+
+def test_it_does_not_matter_how_many_distances_are_in_memory(rng, monkeypatch):
+    scans = [slices(n, rng.uniform(0, 1, 9), look=rng.normal(size=(9, 4))) for n in "abc"]
+    whole = suggest(scans, {"a": {2}})
+    monkeypatch.setattr("dgseg.site.suggest._AT_A_TIME", 4)
+    assert suggest(scans, {"a": {2}}) == whole
+
+
+def test_slices_that_nothing_tells_apart_go_by_their_doubt():
+    scans = [slices(n, [value]) for n, value in zip("abc", (0.2, 0.6, 0.4), strict=True)]
+    assert suggest(scans).scan_id == "b"
+    assert suggest(scans, {"b": {0}}).scan_id == "c"
+
+
+def test_a_reviewed_scan_needs_no_help():
+    looks = {"a": [[0.0]], "b": [[0.0]], "c": [[0.0]], "d": [[1.0]]}
+    scans = [slices(name, [0.5], look=look) for name, look in looks.items()]
+    assert suggest(scans).scan_id in "abc"
+    assert (
+        suggest([*scans, slices("e", [0.5], look=[[1.0]])], closed={"a", "b"}).scan_id in "de"
+    )
 
 
 def test_where_no_structure_was_found_that_is_said():

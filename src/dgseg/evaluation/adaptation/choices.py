@@ -85,7 +85,8 @@ def as_suggested(
     scans : sequence of ScanSlices
         What is known of all slices of the site before anything is corrected.
     there : sequence of Candidates
-        What can be suggested: of nothing else the true labels are known.
+        What can be suggested: of nothing else the true labels are known. All other slices
+        are a part of the site nevertheless.
     k : int
         How many; all where there are not so many.
     names : sequence of str
@@ -97,7 +98,12 @@ def as_suggested(
         In the order in which they were suggested.
     """
     allowed = {scan.scan_id: scan.slices for scan in there}
-    pool = pool_of([_only(scan, allowed.get(scan.scan_id, ())) for scan in scans])
+    pool = pool_of(scans)
+    known = [
+        index in allowed.get(pool.scan_ids[scan], ())
+        for scan, index in zip(pool.scan, pool.index, strict=True)
+    ]
+    pool = replace(pool, uncertainty=np.where(known, pool.uncertainty, np.nan))
     done: dict[str, set[int]] = {}
     picks: list[Pick] = []
     while len(picks) < k:
@@ -156,10 +162,3 @@ def saved_picks(path: Path, make: Callable[[], list[Pick]]) -> list[Pick]:
         return Pick(str(each["scan_id"]), int(each["slice"]), str(each["reason"]))
 
     return saved_list(path, "slices", make, take, "The list of slices that were suggested")
-
-
-def _only(scan: ScanSlices, slices: Iterable[int]) -> ScanSlices:
-    """What is known of a scan, of which only some slices can be suggested."""
-    allowed = np.zeros(len(scan.uncertainty), dtype=bool)
-    allowed[list(slices)] = True
-    return replace(scan, uncertainty=np.where(allowed, scan.uncertainty, np.nan))

@@ -89,6 +89,12 @@ def test_nothing_is_suggested_whose_true_labels_are_not_known():
     assert as_suggested(SCANS, [], 2, NAMES) == []
 
 
+def test_slices_that_cannot_be_chosen_are_a_part_of_the_site():
+    there = [Candidates("p", "one", (0, 1, 2))]
+    (pick,) = as_suggested([scan("one", [0.5] * 7)], there, 1, NAMES)
+    assert pick.slice == 2  # the next to the middle of all, not the middle of these
+
+
 @pytest.fixture
 def surveyed(make_plan, bundles, cell_of, hearts, tmp_path):
     """What the bundle knows of the adaptation half, asked as often as one likes."""
