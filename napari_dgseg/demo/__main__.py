@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--corrections", type=int, default=3, help="slices to correct (default 3)"
     )
-    parser.add_argument("--minutes", type=float, default=1.5, help="of training (default 1.5)")
+    parser.add_argument("--minutes", type=float, default=2.0, help="of training (default 2)")
     parser.add_argument("--steps", type=int, help="of training, whatever time they take")
     parser.add_argument("--spread", action="store_true", help="correct evenly spaced slices")
     return parser.parse_args()

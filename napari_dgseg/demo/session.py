@@ -43,7 +43,7 @@ class Plan:
     n_corrections: int = 3
     spread: bool = False
     scans_to_correct: int = 1
-    minutes: float | None = 1.5
+    minutes: float | None = 2.0
     steps: int | None = None
     holdout_every: int = 3
 

@@ -32,7 +32,7 @@ class Demo:
     """Number of scans of the centre."""
     corrections: int = 3
     """Number of slices to correct, each where it is worth most."""
-    minutes: float = 1.5
+    minutes: float = 2.0
     """Time for training."""
     seed: int = 7
     """Of the centre and of the training."""
