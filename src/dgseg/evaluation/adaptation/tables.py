@@ -102,11 +102,11 @@ every candidate that the gate did not accept.
 """
 
 _CHOICES_NOTE = """\
-Means over the targets, paired as above. Of annotated slices that hold a structure: even: of as
-many people, and at as many heights, as there are slices; random: each with the same chance;
+Means over the targets, paired as above. All choose among the annotated slices that hold a
+structure, which at a site nobody knows beforehand. even: of as many people, and at as many heights
+of the structure, as there are slices; random: each with the same chance, drawn once for a seed;
 suggested: what the plugin suggests, one after the other, from the bundle's proposals, each taken
-for corrected before the next. Only random is what a person does without any help or thought, and
-a single draw of it says little.
+for corrected before the next.
 """
 
 _GATE_NOTE = f"""\
