@@ -123,11 +123,13 @@ class Comparison:
         """The structures' names by their short ones, which reports use."""
         return {each.short_name: each.name for each in self._session.structures}
 
-    def open(self, scan_id: str) -> None:
-        """Compare on a scan; `shown` says when it is there."""
+    def open(self, scan_id: str, view: View | None = None) -> None:
+        """Compare on a scan, in a view if one is given; `shown` says when it is there."""
+        self._view = view or self._view
         was_here = self.scan_id == scan_id
         self._session.open_scan(scan_id)
         if was_here and self.is_shown:
+            self.show(self._view)
             self.shown.emit(scan_id)
 
     @property

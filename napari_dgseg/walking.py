@@ -130,7 +130,7 @@ class Walking:
         self.at, self._goal = at, self.changes[at]
         self._is_near = self._comparison.scan_id == self._goal.scan_id
         self._stage.flush()
-        self._comparison.open(self._goal.scan_id)
+        self._comparison.open(self._goal.scan_id, "difference")
         self.changed.emit()
 
     # --- within -------------------------------------------------------------------
@@ -140,7 +140,6 @@ class Walking:
         if goal is None or goal.scan_id != scan_id:
             return
         self._goal = None
-        self._comparison.show("difference")
         self._stage.go_to(goal.slice)
         if not self._is_near:
             self._frame(goal.slice)

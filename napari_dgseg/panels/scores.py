@@ -152,7 +152,8 @@ class ScoreTable(QWidget):
     def _head(self, text: str, tip: str, line: int, at: int, span: int = 1) -> None:
         head = label(text, tone="muted", role="small", wrap=False)
         head.setToolTip(tip)
-        head.setAlignment(Qt.AlignmentFlag.AlignRight)
+        side = Qt.AlignmentFlag.AlignRight if span == 1 else Qt.AlignmentFlag.AlignHCenter
+        head.setAlignment(side)
         self._grid.addWidget(head, line, at, 1, span)
 
     def _put(self, widget: QLabel, line: int, at: int) -> None:

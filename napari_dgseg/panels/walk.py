@@ -60,9 +60,11 @@ class WalkPanel(QWidget):
         self.where.setText(self._where())
         allow(self.previous, walking.why_not(-1))
         allow(self.next, walking.why_not(1))
-        for widget in (self.place, self.reason):
-            widget.setVisible(now is not None)
-        if now is not None:
+        self.place.setVisible(now is not None)
+        self.reason.setVisible(bool(walking.changes))
+        if now is None:
+            self.reason.setText("Next leads to the slice that changed most.")
+        else:
             self.place.setText(f"{walking.title}, slice {now.slice}")
             self.reason.setText(now.reason)
         self.extent.setText(self._extent())

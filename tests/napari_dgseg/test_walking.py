@@ -260,7 +260,8 @@ def test_a_person_who_opens_another_scan_is_not_taken_back(parts):
     parts.session.open_scan(parts.second)
     while late.work:
         late.step()
-    assert parts.comparison.view == "candidate"
+    assert parts.place != (parts.second, 3)
+    assert not parts.walking.is_seen(0)
 
 
 def test_steps_in_quick_succession_end_at_the_last(parts):
