@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import dgseg
+from dgseg.bundles.look_bank import LookBank
 from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import BundleError
 from dgseg.files import sha256_of, write_json
@@ -31,10 +32,10 @@ from dgseg.scans.schema import LabelSchema
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of ``bundle.json`` that this version of dgseg writes; it reads all before."""
 
-_SINCE = {"style_bank": 2}
+_SINCE = {"style_bank": 2, "look_bank": 3}
 """First version of ``bundle.json`` with a field, where that is not 1."""
 
 INFO_NAME = "bundle.json"
@@ -81,6 +82,9 @@ class BundleInfo(BaseModel):
     style_bank : StyleBank or None
         How each domain looks, of a model that tells style from anatomy; since
         version 2.
+    look_bank : LookBank or None
+        What slices look like to it, by which it tells scans that are unlike anything it
+        has learnt from; since version 3.
     training, metrics : dict
         Configuration, seeds and command; scores by name. JSON values only.
     licence, card : str
@@ -104,6 +108,7 @@ class BundleInfo(BaseModel):
     parent_id: Annotated[str | None, Field(pattern=r"^[0-9a-f]{12}$")] = None
     created: str = Field(default_factory=_now)
     style_bank: StyleBank | None = None
+    look_bank: LookBank | None = None
     training: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     licence: str = ""

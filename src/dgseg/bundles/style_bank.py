@@ -7,8 +7,8 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 _Number = Annotated[float, Field(allow_inf_nan=False)]
-_Vector = Annotated[tuple[_Number, ...], Field(min_length=1, max_length=4096)]
-_Matrix = tuple[tuple[_Number, ...], ...]
+Vector = Annotated[tuple[_Number, ...], Field(min_length=1, max_length=4096)]
+Matrix = tuple[tuple[_Number, ...], ...]
 
 
 def _rising(quantiles: tuple[float, ...]) -> tuple[float, ...]:
@@ -17,11 +17,27 @@ def _rising(quantiles: tuple[float, ...]) -> tuple[float, ...]:
     return quantiles
 
 
-_Quantiles = Annotated[
+Quantiles = Annotated[
     tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...],
     Field(max_length=1001),
     AfterValidator(_rising),
 ]
+
+
+def check_covariance(name: str, mean: tuple[float, ...], matrix: Matrix) -> None:
+    """Refuse what is no covariance of as many values as a mean has.
+
+    Raises
+    ------
+    ValueError
+        If it is of another size, not symmetric, or has a negative variance.
+    """
+    if len(matrix) != len(mean) or any(len(row) != len(mean) for row in matrix):
+        raise ValueError(f"{name} must be {len(mean)} x {len(mean)}")
+    if matrix != tuple(zip(*matrix, strict=True)):
+        raise ValueError(f"{name} must be symmetric")
+    if any(row[i] < 0 for i, row in enumerate(matrix)):
+        raise ValueError(f"{name} has a negative variance")
 
 
 class DomainStyle(BaseModel):
@@ -46,11 +62,11 @@ class DomainStyle(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_slices: Annotated[int, Field(ge=1)]
-    style_mean: _Vector
-    style_covariance: _Matrix
+    style_mean: Vector
+    style_covariance: Matrix
     domain_mean: Annotated[tuple[_Number, ...], Field(max_length=4096)]
-    domain_covariance: _Matrix
-    distance_quantiles: _Quantiles = ()
+    domain_covariance: Matrix
+    distance_quantiles: Quantiles = ()
 
     @model_validator(mode="after")
     def _covariances(self) -> Self:
@@ -58,12 +74,7 @@ class DomainStyle(BaseModel):
             ("style_covariance", self.style_mean, self.style_covariance),
             ("domain_covariance", self.domain_mean, self.domain_covariance),
         ):
-            if len(matrix) != len(mean) or any(len(row) != len(mean) for row in matrix):
-                raise ValueError(f"{name} must be {len(mean)} x {len(mean)}")
-            if matrix != tuple(zip(*matrix, strict=True)):
-                raise ValueError(f"{name} must be symmetric")
-            if any(row[i] < 0 for i, row in enumerate(matrix)):
-                raise ValueError(f"{name} has a negative variance")
+            check_covariance(name, mean, matrix)
         return self
 
 

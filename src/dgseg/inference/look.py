@@ -6,10 +6,11 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from dgseg.nets.unet import UNet
+from dgseg.bundles.look_bank import LookBank
+from dgseg.factors.distance import Distance, distance_to_looks
+from dgseg.nets.looks import Looks
 
 _QUANTILES = np.linspace(0.05, 0.95, 10)
 _EVERY = 3
@@ -19,23 +20,27 @@ _EVERY = 3
 class LookRecorder:
     """Notes, while a network segments, what the slices look like to it.
 
-    That is the mean of the coarsest features of its U-Net over the slice: they are
-    computed in any case, so it costs next to nothing. Use it as a context.
+    That is the mean of the coarsest features of its U-Net over the slice, and of those
+    by which a bundle tells what it has learnt from. Use it as a context.
 
     Parameters
     ----------
     net : nn.Module
         Left as it was at the end; of one without a `UNet` nothing is noted.
+    bank : LookBank, optional
+        Of the bundle.
     """
 
-    def __init__(self, net: nn.Module) -> None:
-        unets = (part for part in net.modules() if isinstance(part, UNet))
-        self._unet = next(unets, None)
-        self._noted: list[Tensor] = []
+    def __init__(self, net: nn.Module, bank: LookBank | None = None) -> None:
+        self._coarsest = Looks(net, -1)
+        self._known = Looks(net, bank.level) if bank is not None else None
+        self._bank = bank
+        self._found: list[np.ndarray] | None = []
 
     def __enter__(self) -> Self:
-        if self._unet is not None:
-            self._hook = self._unet.encoder[-1].register_forward_hook(self._note)
+        self._coarsest.__enter__()
+        if self._known is not None:
+            self._known.__enter__()
         return self
 
     def __exit__(
@@ -44,8 +49,9 @@ class LookRecorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._unet is not None:
-            self._hook.remove()
+        self._coarsest.__exit__(kind, error, trace)
+        if self._known is not None:
+            self._known.__exit__(kind, error, trace)
 
     def take(self, images: np.ndarray) -> np.ndarray:
         """What was noted since the last call, which was made of these slices.
@@ -60,18 +66,31 @@ class LookRecorder:
         -------
         ndarray of float32, shape (N, n)
         """
-        noted, self._noted = self._noted, []
-        if len(noted) == 1 and len(noted[0]) == len(images):
-            return noted[0].cpu().numpy()
-        return grey_values(images)
+        if self._known is not None:
+            known = self._known.take(len(images))
+            if known is None or self._found is None:
+                self._found = None  # a part of a scan is not the scan
+            else:
+                self._found.append(known.cpu().numpy())
+        noted = self._coarsest.take(len(images))
+        return grey_values(images) if noted is None else noted.cpu().numpy()
 
     def forget(self) -> None:
         """Forget what was noted of slices that could not be computed."""
-        self._noted.clear()
+        self._coarsest.noted.clear()
+        if self._known is not None:
+            self._known.noted.clear()
 
-    def _note(self, _part: nn.Module, _given: object, features: Tensor) -> None:
-        with torch.no_grad():
-            self._noted.append(features.float().mean(dim=(2, 3)))
+    def distance(self) -> Distance | None:
+        """How far all slices that were taken are from what the bundle has learnt from.
+
+        None where that cannot be told.
+        """
+        if self._bank is None or not self._bank.new_centre or not self._found:
+            return None
+        looks = np.concatenate(self._found)
+        fits = looks.shape[1] == len(self._bank.mean) and np.isfinite(looks).all(axis=1).any()
+        return distance_to_looks(self._bank, looks) if fits else None
 
 
 def grey_values(images: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into
 from dgseg.devices import find_device
+from dgseg.factors.distance import Distance
 from dgseg.inference.components import keep_largest
 from dgseg.inference.look import LookRecorder
 from dgseg.inference.runner import SliceRunner
@@ -46,6 +47,8 @@ class Segmentation:
         What each slice is like.
     warnings : tuple of str
         What had to be given up on the way, as sentences for a person.
+    distance : Distance or None
+        How far the scan is from what the model has learnt from, where it can tell.
     """
 
     labels: np.ndarray
@@ -53,11 +56,17 @@ class Segmentation:
     slice_uncertainty: np.ndarray
     traits: SliceTraits
     warnings: tuple[str, ...] = ()
+    distance: Distance | None = None
 
     def proposal(self, bundle_id: str) -> Proposal:
         """It as the proposal of a bundle, to be put on disk."""
         return Proposal(
-            self.labels, self.uncertainty, self.slice_uncertainty, bundle_id, self.traits
+            self.labels,
+            self.uncertainty,
+            self.slice_uncertainty,
+            bundle_id,
+            self.traits,
+            self.distance,
         )
 
 
@@ -184,7 +193,7 @@ def _segment(
     images = normalise(scan.array, info.preprocessing)
     grid = grid_size(scan.geometry, info.preprocessing)
     runner.warnings.clear()
-    with LookRecorder(runner.net) as recorder:
+    with LookRecorder(runner.net, info.look_bank) as recorder:
         labels, uncertainty, look = _propose_all(
             runner, recorder, images, grid, progress, should_stop
         )
@@ -196,6 +205,7 @@ def _segment(
         slice_uncertainty(labels, uncertainty),
         measure_traits(labels, uncertainty, info.labels.n_classes - 1, look),
         tuple(runner.warnings),
+        recorder.distance(),
     )
 
 

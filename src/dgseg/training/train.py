@@ -28,6 +28,7 @@ from dgseg.training.config import TrainConfig
 from dgseg.training.data import TrainingSet, training_set
 from dgseg.training.devices import make_fabric
 from dgseg.training.episodes import EpisodeSampler, EpisodeShape
+from dgseg.training.look_bank import measure_look_bank
 from dgseg.training.loop import FitResult, OnStep, ShouldStop, fit, measure_step_s
 from dgseg.training.selection import Selection, prepare_scans
 from dgseg.training.store import SliceStore
@@ -154,7 +155,10 @@ def train(
         return None
     net = _chosen(method, selection)
     info = _describe(config, data, start, result, provenance or Provenance()).model_copy(
-        update={"style_bank": measure_style_bank(net, store) if has_styles(net) else None}
+        update={
+            "style_bank": measure_style_bank(net, store) if has_styles(net) else None,
+            "look_bank": measure_look_bank(net, store),
+        }
     )
     if selection is not None:
         info.training["selection"] = selection.record()

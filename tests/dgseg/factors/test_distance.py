@@ -13,10 +13,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import mahalanobis as reference
 from scipy.stats import chi2, ortho_group
 
+from dgseg.bundles.look_bank import LookBank
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.factors.distance import (
     SHRINKAGE,
     distance_to_bank,
+    distance_to_looks,
+    look_distances,
     mahalanobis,
     own_distances,
 )
@@ -116,7 +119,7 @@ def test_the_nearest_domain_of_a_code(code, dims):
     share = chi2(len(dims)).cdf(len(dims) * value**2)
     assert found.percentile == pytest.approx(100 * share, abs=1e-6)
     assert not found.foreign
-    assert found.sentence.startswith("Most like here")
+    assert found.sentence.startswith("Most like here among")
 
 
 def test_measured_quantiles_tell_the_percentile():
@@ -130,17 +133,19 @@ def test_measured_quantiles_tell_the_percentile():
     assert [at(v).percentile for v in (0, 0.5, 1, 1.5, 2, 9)] == pytest.approx(
         [0, 25, 50, 75, 100, 100]
     )
-    assert not at(2.5).foreign
-    assert at(9).foreign
-    assert at(9).sentence.startswith("Unlike anything this model was trained on")
-    assert "farther than all" in at(2).sentence
+    # The root mean square of the domain's own slices is one.
+    assert at(2).value == pytest.approx(2 / np.sqrt((0 + 1 + 4) / 3))
+    assert not at(9).foreign
+    assert at(11).foreign
+    assert at(11).sentence.startswith("Unlike anything this model was trained on")
+    assert "farther away than all" in at(2).sentence
 
 
 def test_a_damaged_slice_does_not_count_and_nothing_else_does_not_do():
     bank = StyleBank(domains={"a": style_of(np.zeros(4), np.eye(4))})
     codes = np.array([[1.0] * 4, [np.nan] * 4, [1.0] * 4])
     assert distance_to_bank(bank, codes[:, :2], codes[:, 2:]).value == pytest.approx(1)
-    with pytest.raises(ValueError, match="no slice"):
+    with pytest.raises(ValueError, match="no slice has numbers"):
         distance_to_bank(bank, codes[1:2, :2], codes[1:2, 2:])
     with pytest.raises(ValueError, match="do not fit"):
         distance_to_bank(bank, codes[:, :1], codes[:, 2:])
@@ -152,6 +157,46 @@ def test_a_model_without_domain_codes():
     found = distance_to_bank(bank, np.full((2, 2), 2.0), np.empty((2, 0)))
     assert found.value == pytest.approx(2)
     assert own_distances(style, np.full((1, 2), 3.0), "style") == pytest.approx([3])
+
+
+def test_looks_are_compared_with_what_is_usual():
+    rng = np.random.default_rng(0)
+    covariance = spread(3, 6)
+    looks = rng.multivariate_normal(np.ones(6), covariance, 4000)
+    found = look_distances(looks, np.ones(6), covariance)
+    assert np.square(found).mean() == pytest.approx(1, rel=0.05)
+    unit = look_distances(10 * looks, np.full(6, 10.0), 100 * covariance)
+    assert np.allclose(unit, found)
+
+
+def look_bank(new_centre=(0.5, 1.0, 1.5, 2.0, 2.5)):
+    return LookBank(
+        level=2,
+        domains=("a", "b"),
+        mean=(0.0, 0.0),
+        covariance=((1.0, 0.0), (0.0, 1.0)),
+        new_centre=new_centre,
+    )
+
+
+def test_what_lies_beyond_new_centres_is_foreign():
+    def at(value, **changes):
+        far = np.array([[value, value], [value, value], [np.nan, 0]])
+        return distance_to_looks(look_bank(**changes), far)
+
+    assert [at(v).percentile for v in (0.1, 1, 1.25, 9)] == pytest.approx([0, 25, 37.5, 100])
+    assert [at(v).foreign for v in (1, 2, 2.3, 2.45, 9)] == [False, False, False, True, True]
+    assert at(9).sentence.startswith("Unlike anything this model was trained on")
+    assert at(1).sentence == "Like what this model was trained on."
+    assert "new centre" in at(2).sentence
+    assert at(9).value == pytest.approx(9)
+    unknown = at(9, new_centre=())
+    assert not unknown.foreign
+    assert "cannot tell" in unknown.sentence
+    with pytest.raises(ValueError, match="no slice"):
+        distance_to_looks(look_bank(), np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="do not fit"):
+        distance_to_looks(look_bank(), np.zeros((2, 3)))
 
 
 def test_no_torch():
