@@ -71,7 +71,7 @@ def write_maps(path: Path, out: Path, groups: Sequence[CentresGroup]) -> Path | 
             _draw(place, row, features, colours)
         for place in axes[len(found) :]:
             place.axis("off")
-        part.suptitle(group.data, fontsize=9)
+        axes[0].set_ylabel(group.data, fontsize=9)
         part.legend(
             handles=_handles(group, colours), loc="outside lower center", ncols=6, fontsize=8
         )
@@ -116,17 +116,14 @@ def _draw(axes: Axes, row: Row, features: Features, colours: dict[str, str]) -> 
 
 
 def _handles(group: CentresGroup, colours: dict[str, str]) -> list[Line2D]:
-    return [
-        Line2D(
-            [],
-            [],
-            marker="o",
-            linestyle="",
-            color=colour,
-            label=f"{name} (source)" if name in group.sources else name,
-        )
+    def dot(marker: str, colour: str, label: str) -> Line2D:
+        return Line2D([], [], marker=marker, linestyle="", color=colour, label=label)
+
+    dots = [
+        dot("o", colour, f"{name} (source)" if name in group.sources else name)
         for name, colour in colours.items()
     ]
+    return [*dots, dot("^", "#777777", "adapted to")]
 
 
 def _some(mine: np.ndarray) -> np.ndarray:

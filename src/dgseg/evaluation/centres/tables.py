@@ -26,6 +26,7 @@ PLOT_NAME = "tsne.png"
 
 _NOTHING = "–"
 _OVERLAPS = ("dice", "iou", "recall", "precision", "specificity")
+_FINE = "specificity"
 _DISTANCES = ("hd95", "assd")
 
 
@@ -165,7 +166,7 @@ def _ema(group: CentresGroup) -> list[str]:
     rows = [row for row in group.rows if row.kind in (BASELINE, EMA)]
     if len(rows) < 2:
         return []
-    labels = {BASELINE: "last weights", EMA: "their running mean"}
+    labels = {BASELINE: "as they are", EMA: "their running mean"}
     lines = [
         [
             labels[row.kind],
@@ -230,13 +231,14 @@ def _measure_names(group: CentresGroup) -> list[str]:
 
 def _measures(group: CentresGroup, row: Row, centre: str) -> list[str]:
     cells = group.of(row, centre)
-    overlaps = [_percent(summarise(cells, name)) for name in _OVERLAPS]
+    # Nearly all voxels are background: specificity differs in the second digit.
+    overlaps = [_percent(summarise(cells, name), 1 + (name == _FINE)) for name in _OVERLAPS]
     distances = [summarise(cells, name) for name in _DISTANCES]
     return overlaps + [_NOTHING if each is None else f"{each.mean:.2f}" for each in distances]
 
 
-def _percent(found: Summary | None) -> str:
-    return _NOTHING if found is None else f"{100 * found.mean:.1f}"
+def _percent(found: Summary | None, digits: int = 1) -> str:
+    return _NOTHING if found is None else f"{100 * found.mean:.{digits}f}"
 
 
 def _dice(group: CentresGroup, row: Row, centre: str, *, own: bool = False) -> str:

@@ -111,12 +111,9 @@ def test_table_1_has_every_centre_with_every_adaptation(measured):
     assert table[2] == "| nothing (baseline) | 80.0 ± 2.8 | 60.0 ± 2.8 | 50.0 ± 2.8 |"
     assert table[3].startswith("| b | 78.0 ± 2.8 (-2.0; -2.0 to -2.0) | **66.0** ± 2.8 (+6.0;")
     assert "**49.0** ± 2.8 (-1.0;" in table[4]
-    whole = table_after(text, "| evaluated at | adapted to |")
     assert "| evaluated at | adapted to | Dice, % | IoU, % | recall, % |" in text
-    assert "| c | b | 52.0 | 52.0 | 52.0 | 52.0 | 52.0 | 0.52 | 0.52 |" in [
-        *whole,
-        *text.splitlines(),
-    ]
+    line = "| c | b | 52.0 | 52.0 | 52.0 | 52.0 | 52.00 | 0.52 | 0.52 |"
+    assert line in text.splitlines()
     assert "fewer than 6 people" in text
 
 
@@ -136,7 +133,7 @@ def test_table_2_compares_losses_at_the_centre_that_is_adapted_to(measured):
 def test_table_3_has_the_running_mean(measured):
     text = write_report(measured).read_text(encoding="utf-8")
     table = table_after(text, "### The running mean without unlabelled scans")
-    assert table[2].startswith("| last weights | 80.0 ± 2.8 |")
+    assert table[2].startswith("| as they are | 80.0 ± 2.8 |")
     assert table[3].startswith("| their running mean | 81.0 ± 2.8 (+1.0;")
     assert table[3].endswith("| 55.5 (+0.5; +0.5 to +0.5) |")
 
