@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from dgseg.scans.scan import Scan
 from napari_dgseg.adapting import INTERRUPTED, RUNNING
 from napari_dgseg.cautioning import Cautioning
+from napari_dgseg.docked import DockedWidget
 from napari_dgseg.household import Household
 from napari_dgseg.keys import actions_of
-from napari_dgseg.look import look_of, style_sheet
+from napari_dgseg.look import Look, style_sheet
 from napari_dgseg.panels.adapt import AdaptPanel
 from napari_dgseg.panels.correct import CorrectPanel
 from napari_dgseg.panels.export import ExportPanel
@@ -37,7 +37,7 @@ _FOLD_FIRST = {1: (4, 3, 2), 2: (4, 3, 1), 3: (4, 2, 1), 4: (2, 3, 1)}
 """Which steps make room, in this order, when one is unfolded and the dock is too low."""
 
 
-class SiteAdaptationDock(QWidget):
+class SiteAdaptationDock(DockedWidget):
     """Four numbered steps from a new hospital's scans to an adapted model.
 
     Parameters
@@ -58,11 +58,7 @@ class SiteAdaptationDock(QWidget):
         *,
         household: Household | None = None,
     ) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self.parts = household or Household.of(napari_viewer)
-        self._give_back = self.parts.claim()
-        self._was_docked = self._is_shut = False
+        super().__init__(napari_viewer, household)
         self._wanted = 1
         self._room = QTimer(self)
         self._room.setSingleShot(True)
@@ -131,19 +127,14 @@ class SiteAdaptationDock(QWidget):
             parts.adapting.changed,
             parts.session.scan_opened,
         ):
-            signal.connect(self._show_steps)
-        parts.session.workspace_changed.connect(self._bind_keys)
-        parts.session.scan_opened.connect(self._on_opened)
-        parts.session.proposal_changed.connect(self._on_proposal)
-        parts.correcting.started.connect(self._on_correcting)
-        parts.watcher.state_changed.connect(self._on_job)
+            self.listen(signal, self._show_steps)
+        self.listen(parts.session.workspace_changed, self._bind_keys)
+        self.listen(parts.session.scan_opened, self._on_opened)
+        self.listen(parts.session.proposal_changed, self._on_proposal)
+        self.listen(parts.correcting.started, self._on_correcting)
+        self.listen(parts.watcher.state_changed, self._on_job)
         self.steps[3].toggled.connect(self._ask_choices)
-        self._viewer.events.theme.connect(self._wear)
-        # It is weak: the application would keep the dock and the viewer alive.
-        self._at_quit = partial(self._give_back, viewer_ends=True)
-        QCoreApplication.instance().aboutToQuit.connect(self._at_quit)
-        self.destroyed.connect(self._at_quit)
-        self._wear()
+        self.dress(self._put_on)
 
     # --- Qt's hooks ---------------------------------------------------------------
 
@@ -151,29 +142,9 @@ class SiteAdaptationDock(QWidget):
         """As wide as the steps need, as high as there is."""
         return QSize(WIDTH, 640)
 
-    def event(self, event: QEvent) -> bool:
-        """Notice when napari takes the widget out of its dock: that is the end of it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
-                self.shut()
-        return super().event(event)
-
-    def closeEvent(self, event: QEvent) -> None:
-        """Shut down when the widget itself is closed."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Save every stroke, end what no other dock needs, let go of the viewer."""
-        if self._is_shut:
-            return
-        self._is_shut = True
-        QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
+    def end(self) -> None:
+        """Let go of the keys."""
         self.shortcuts.close()
-        self._viewer.events.theme.disconnect(self._wear)
-        self._give_back()
 
     # --- steps --------------------------------------------------------------------
 
@@ -308,8 +279,7 @@ class SiteAdaptationDock(QWidget):
     def _scans_in_viewer(self) -> tuple[list[Scan], list[str]]:
         return scans_in(self._viewer, set(self.parts.session.scan_ids))
 
-    def _wear(self, _event: object = None) -> None:
-        look = look_of(self._viewer.theme)
+    def _put_on(self, look: Look) -> None:
         self.setStyleSheet(style_sheet(look))
         for step in self.steps:
             step.header.wear(look)

@@ -21,6 +21,11 @@ from napari_dgseg.widgets import FlowLayout, clear, column, label
 _SIDE = 82
 """Pixels of a small picture: four stand side by side in the dock."""
 
+_SMALL_SIDE = 54
+"""Where two models are compared."""
+
+_ABBREVIATED = {"": "", "model in use": "in use", "candidate": "cand."}
+
 _TABLE_TIP = (
     "Mean activation of each channel over the pixels of each structure, in the labels that "
     "the model finds in this scan. The channel that is most active in a structure is marked."
@@ -74,28 +79,37 @@ class AnatomyView(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._look: Look | None = None
+        self._carried: list[tuple[str, np.ndarray]] = []
+        self._structures: tuple[Label, ...] = ()
         self.groups = [_Group() for _ in range(2)]
-        body = QWidget()
-        inside = column(body, spacing=10)
-        for at, group in enumerate(self.groups):
-            group.chosen.connect(partial(self.channel_chosen.emit, at))
-            inside.addWidget(group)
+        self.heading = label("What the channels carry", role="strong")
+        # One label for all of it: forty small ones take a tenth of a second to be styled.
+        self.table = label(role="small", wrap=False)
+        self.table.setTextFormat(Qt.TextFormat.RichText)
+        self.table.setToolTip(f"<qt>{_TABLE_TIP}</qt>")
         hint = label(
             "Each channel is a map of something that the model takes for anatomy. "
             "Click one to see it on the scan.",
             tone="muted",
             role="small",
         )
-        inside.addWidget(hint)
+        body = QWidget()
+        inside = column(body)
+        for at, group in enumerate(self.groups):
+            group.chosen.connect(partial(self.channel_chosen.emit, at))
+            inside.addWidget(group)
+        for part in (hint, self.heading, self.table):
+            inside.addWidget(part)
         inside.addStretch(1)
         self.body = Stateful(body, "Open a scan to see what the model takes for anatomy.")
         column(self).addWidget(self.body)
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
+        self._look = look
         self.body.wear(look)
-        for group in self.groups:
-            group.wear(look)
+        self._write_table()
 
     def say(self, text: str, tone: Tone = "muted", *, busy: bool = False) -> None:
         """Say a sentence in place of the channels; an empty one shows them."""
@@ -103,15 +117,29 @@ class AnatomyView(QWidget):
 
     def show_channels(self, channels: Sequence[Channels], structures: Sequence[Label]) -> None:
         """Show the channels of a slice as one model or two see it."""
+        side = _SIDE if len(channels) < 2 else _SMALL_SIDE
         for at, group in enumerate(self.groups):
             group.setVisible(at < len(channels))
             if at < len(channels):
-                group.show_channels(channels[at], structures)
+                group.show_channels(channels[at], side)
+        carried = [(each.title, each.carried) for each in channels if len(each.carried)]
+        same = len(carried) == len(self._carried) and all(
+            new is old for (_, new), (_, old) in zip(carried, self._carried, strict=True)
+        )
+        if not same or tuple(structures) != self._structures:
+            self._carried, self._structures = carried, tuple(structures)
+            self._write_table()
 
     def mark(self, model: int | None, channel: int | None) -> None:
-        """Mark the channel that lies over the scan, or none."""
+        """Mark the channel that is on the scan, or none."""
         for at, group in enumerate(self.groups):
             group.mark(channel if at == model else None)
+
+    def _write_table(self) -> None:
+        for part in (self.heading, self.table):
+            part.setVisible(bool(self._carried))
+        if self._look is not None and self._carried:
+            self.table.setText(table_of(self._carried, self._structures, self._look))
 
 
 class _Group(QWidget):
@@ -124,28 +152,18 @@ class _Group(QWidget):
         self.title = label(role="strong")
         self.buttons: list[QToolButton] = []
         self.flow = FlowLayout(spacing=4)
-        # One label for all of it: forty small ones take a tenth of a second to be styled.
-        self.table = label(role="small", wrap=False)
-        self.table.setTextFormat(Qt.TextFormat.RichText)
-        self.table.setToolTip(f"<qt>{_TABLE_TIP}</qt>")
-        self._look: Look | None = None
-        self._carried: tuple[np.ndarray, tuple[Label, ...]] = (np.zeros((0, 0)), ())
         layout = column(self)
         layout.addWidget(self.title)
         layout.addLayout(self.flow)
-        self.heading = label("What the channels carry", role="strong")
-        layout.addWidget(self.heading)
-        layout.addWidget(self.table)
 
-    def show_channels(self, channels: Channels, structures: Sequence[Label]) -> None:
+    def show_channels(self, channels: Channels, side: int) -> None:
         self.title.setText(channels.title.capitalize())
         self.title.setVisible(bool(channels.title))
-        n_channels = max(len(channels.pictures), len(channels.carried))
-        if n_channels != len(self.buttons):
-            self._make_buttons(n_channels)
-        for button, picture in zip(self.buttons, channels.pictures, strict=False):
+        if len(channels.pictures) != len(self.buttons):
+            self._make_buttons(len(channels.pictures))
+        for button, picture in zip(self.buttons, channels.pictures, strict=True):
+            button.setIconSize(QSize(side, side))
             button.setIcon(QIcon(pixmap(grey(_square(picture)))))
-        self._show_table(channels.carried, tuple(structures))
 
     def mark(self, channel: int | None) -> None:
         for at, button in enumerate(self.buttons):
@@ -158,7 +176,6 @@ class _Group(QWidget):
             button = QToolButton()
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            button.setIconSize(QSize(_SIDE, _SIDE))
             button.setText(f"channel {at + 1}")
             button.setToolTip("Show this channel on the scan, or take it off again")
             button.clicked.connect(partial(self._choose, at))
@@ -168,53 +185,53 @@ class _Group(QWidget):
     def _choose(self, at: int, *_: object) -> None:
         self.chosen.emit(at)
 
-    def wear(self, look: Look) -> None:
-        self._look = look
-        self._write_table()
 
-    def _show_table(self, carried: np.ndarray, structures: tuple[Label, ...]) -> None:
-        if carried is self._carried[0] and structures == self._carried[1]:
-            return
-        self._carried = (carried, structures)
-        for part in (self.heading, self.table):
-            part.setVisible(bool(len(carried)))
-        self._write_table()
-
-    def _write_table(self) -> None:
-        carried, structures = self._carried
-        if self._look is not None and len(carried):
-            self.table.setText(table_of(carried, structures, self._look))
-
-
-def table_of(carried: np.ndarray, structures: Sequence[Label], look: Look) -> str:
+def table_of(
+    carried: Sequence[tuple[str, np.ndarray]], structures: Sequence[Label], look: Look
+) -> str:
     """A table of what channels carry, as rich text; the strongest channel is marked.
 
     Parameters
     ----------
-    carried : ndarray, shape (channels, classes)
+    carried : sequence of (str, ndarray)
+        Title of each model, and its mean activations (channels, classes).
     structures : sequence of Label
-        Names and colours; the background is added as the last column.
+        Names and colours; the background is added as the last one.
     look : Look
     """
-    muted, accent = look.tone("muted").name(), look.tone("accent").name()
-    heads = [(each.value, each.name, each.color) for each in structures]
+    muted = look.tone("muted").name()
+    several = len(carried) > 1
+    heads = [
+        (each.value, each.short_name if several else each.name, each.color)
+        for each in structures
+    ]
     heads.append((0, "background", ""))
-    best = strongest(carried)
-    lines = [f"<td><font color={muted}>channel</font></td>"]
+    first = f"<td><font color={muted}>channel</font></td>"
+    second = "<td></td>"
     for _, name, color in heads:
         patch = f"<font color={color}>■</font> " if color else ""
-        lines[0] += f"<td align=right>{patch}<font color={muted}>{escape(name)}</font></td>"
-    for channel, values in enumerate(carried):
+        title = f"{patch}<font color={muted}>{escape(name)}</font>"
+        first += f"<td align=right colspan={len(carried)}>{title}</td>"
+        for whose, _ in carried:
+            second += f"<td align=right><font color={muted}>{_ABBREVIATED[whose]}</font></td>"
+    lines = [first, second] if several else [first]
+    best = [strongest(values) for _, values in carried]
+    for channel in range(max(len(values) for _, values in carried)):
         line = f"<td><font color={muted}>{channel + 1}</font></td>"
         for value, _, _ in heads:
-            number = float(values[value])
-            text = f"{number:.2f}" if np.isfinite(number) else "–"
-            if best[value] == channel:
-                text = f"<b><font color={accent}>● {text}</font></b>"
-            line += f"<td align=right>{text}</td>"
+            for (_, values), marks in zip(carried, best, strict=True):
+                line += _cell(values, channel, value, marks[value] == channel, look)
         lines.append(line)
     rows = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table cellspacing=0 cellpadding=2 width='100%'>{rows}</table>"
+
+
+def _cell(values: np.ndarray, channel: int, value: int, marked: bool, look: Look) -> str:
+    number = float(values[channel, value]) if channel < len(values) else np.nan
+    text = f"{number:.2f}" if np.isfinite(number) else "–"
+    if marked:
+        text = f"<b><font color={look.tone('accent').name()}>● {text}</font></b>"
+    return f"<td align=right>{text}</td>"
 
 
 def _square(picture: np.ndarray) -> np.ndarray:

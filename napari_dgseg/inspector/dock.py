@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -17,13 +17,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_dgseg.docked import DockedWidget
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.pages import AnatomyPage, Page, ReconstructionPage
 from napari_dgseg.inspector.probe_pages import SwapPage, TraversalPage
 from napari_dgseg.inspector.showing import Showing
 from napari_dgseg.inspector.site_pages import AppearancePage, MeasuresPage
-from napari_dgseg.look import Look, look_of, style_sheet
+from napari_dgseg.look import Look, style_sheet
 from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ _WAITS = {
 }
 
 
-class LatentInspectorDock(QWidget):
+class LatentInspectorDock(DockedWidget):
     """Shows what a model that tells anatomy from appearance sees.
 
     Parameters
@@ -64,11 +65,8 @@ class LatentInspectorDock(QWidget):
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, *, household: Household | None = None
     ) -> None:
-        super().__init__()
-        self._viewer = napari_viewer
-        self.parts = parts = household or Household.of(napari_viewer)
-        self._give_back = parts.claim()
-        self._was_docked = self._is_shut = False
+        super().__init__(napari_viewer, household)
+        parts = self.parts
         self.inspecting = Inspecting(
             parts.session, parts.worker, parts.adapting, parts.segmenting
         )
@@ -164,7 +162,7 @@ class LatentInspectorDock(QWidget):
 
     def _connect(self) -> None:
         inspecting, stage = self.inspecting, self.parts.stage
-        self._connections = (
+        for signal, slot in (
             (inspecting.changed, self.refresh),
             (inspecting.picturing.changed, self._refresh_soon),
             (inspecting.gathering.found, self._refresh_soon),
@@ -173,17 +171,12 @@ class LatentInspectorDock(QWidget):
             (inspecting.probing.asked, self._be_alone),
             (stage.slice_changed, self._show_slice),
             (self.parts.session.rows_changed, self._refresh_soon),
-        )
-        for signal, slot in self._connections:
-            signal.connect(slot)
+        ):
+            self.listen(signal, slot)
         self.tabs.currentChanged.connect(self._turn)
         self.open_site.clicked.connect(self._open_site)
         self.failures.action.clicked.connect(self._try_again)
-        self._viewer.events.theme.connect(self._wear)
-        self._at_quit = partial(self._give_back, viewer_ends=True)
-        QCoreApplication.instance().aboutToQuit.connect(self._at_quit)
-        self.destroyed.connect(self._at_quit)
-        self._wear()
+        self.dress(self._put_on)
 
     # --- Qt's hooks ---------------------------------------------------------------
 
@@ -191,36 +184,14 @@ class LatentInspectorDock(QWidget):
         """As wide as the tabs need, as high as there is."""
         return QSize(WIDTH, 640)
 
-    def event(self, event: QEvent) -> bool:
-        """Notice when napari takes the widget out of its dock: that is the end of it."""
-        if event.type() == QEvent.Type.ParentChange:
-            if self.parent() is not None:
-                self._was_docked = True
-            elif self._was_docked:
-                self.shut()
-        return super().event(event)
-
-    def closeEvent(self, event: QEvent) -> None:
-        """Shut down when the widget itself is closed."""
-        self.shut()
-        super().closeEvent(event)
-
-    def shut(self) -> None:
-        """Stop computing, take our layers out, let go of the viewer."""
-        if self._is_shut:
-            return
-        self._is_shut = True
+    def end(self) -> None:
+        """Stop computing, and take our layers out of the viewer."""
         self._soon.stop()
         self._alone.stop()
         for page in self.pages:
             page.close()
-        QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
-        self._viewer.events.theme.disconnect(self._wear)
-        for signal, slot in self._connections:
-            signal.disconnect(slot)
         self.inspecting.close()
         self.showing.close()
-        self._give_back()
 
     # --- what is shown ------------------------------------------------------------
 
@@ -313,8 +284,7 @@ class LatentInspectorDock(QWidget):
     def _open_site(self) -> None:
         self._viewer.window.add_plugin_dock_widget("napari-dgseg", "Site adaptation")
 
-    def _wear(self, _event: object = None) -> None:
-        look: Look = look_of(self._viewer.theme)
+    def _put_on(self, look: Look) -> None:
         self.setStyleSheet(style_sheet(look) + _tab_rules(look))
         for page in self.pages:
             page.wear(look)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import Qt, Signal
+from qtpy.QtCore import QPoint, QPointF, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_dgseg.look import Look
@@ -97,10 +97,10 @@ class ErrorCurve(QWidget):
         if self._marker is not None:
             self._marker.setValue(index)
 
-    def place_of(self, index: int) -> Any:
-        """Where a slice of the first curve is on the widget `plot`, as a QPoint."""
+    def place_of(self, index: int) -> QPoint:
+        """Where a slice of the first curve is on the widget `plot`, in its pixels."""
         box = self.plot.getPlotItem().getViewBox()
-        at = box.mapViewToScene(_point(index, float(self._values[0][index])))
+        at = box.mapViewToScene(QPointF(index, float(self._values[0][index])))
         return self.plot.mapFromScene(at)
 
     # --- within -------------------------------------------------------------------
@@ -157,9 +157,3 @@ def curve_colours(look: Look) -> tuple[str, str]:
     """The colours of the first and the second curve in a theme."""
     first, second = (pair[0 if look.is_dark else 1] for pair in _COLOURS)
     return first, second
-
-
-def _point(x: float, y: float) -> Any:
-    from qtpy.QtCore import QPointF
-
-    return QPointF(x, y)

@@ -11,6 +11,7 @@ from typing import Literal
 from psygnal import Signal
 
 from dgseg.factors.record import ScanFactors
+from dgseg.scans.scan import ScanSource
 from dgseg.scans.schema import Label
 from napari_dgseg.adapting import RUNNING, Adapting
 from napari_dgseg.inspector.gathering import Gathering
@@ -21,7 +22,7 @@ from napari_dgseg.inspector.probing import Probing
 from napari_dgseg.segmenting import Segmenting, Worker
 from napari_dgseg.session import OpenScan, SiteSession
 
-Lack = Literal["site", "model", "factors", "scans", ""]
+Lack = Literal["site", "model", "factors", "scans"]
 
 TELLING_METHODS = ("dgnet", "dgnet-plus", "sdnet")
 """Methods whose models tell anatomy from appearance."""
@@ -141,6 +142,13 @@ class Inspecting:
     def structures(self) -> tuple[Label, ...]:
         """What the site's models segment."""
         return self.session.structures
+
+    @property
+    def sources(self) -> dict[str, ScanSource]:
+        """Where each scan is read from; all at once, for each look at the list takes time."""
+        workspace = self.session.workspace
+        records = [] if workspace is None else workspace.records
+        return {record.scan_id: record.source for record in records}
 
     def of_scan(self) -> Iterator[tuple[SeenModel, ScanFactors | None]]:
         """What each chosen model sees in the open scan, as far as that is known."""

@@ -78,7 +78,7 @@ class Measuring:
         self._running = model = self._waiting.pop(0)
         self._request = self._worker.request(
             Measures,
-            sources=tuple(self._session.source(scan_id) for scan_id in scan_ids),
+            sources=tuple(record.source for record in workspace.records),
             bundle=model.path,
             domain=workspace.name,
             on_result=lambda result: self._done(model, scan_ids, result),

@@ -96,6 +96,7 @@ class TraversalPage(_ProbePage):
         layout.addWidget(self.whose)
         layout.addWidget(self.sliders, 1)
         self._slice: object = None
+        self._decoded: Decoded | None = None
         self.sliders.codes_changed.connect(self._ask)
         self.sliders.sheet_wanted.connect(self._ask_file)
         self.in_viewer.clicked.connect(self._show_layer)
@@ -178,9 +179,7 @@ class TraversalPage(_ProbePage):
             return
         self.sliders.show_picture(decoded.picture, decoded.style, decoded.domain)
         self._showing.update_decoded(decoded.wish.index, decoded.picture)
-        self._picture = decoded
-
-    _picture: Decoded | None = None
+        self._decoded = decoded
 
     def _on_failed(self, purpose: str, error: DgsegError) -> None:
         if purpose == "traversal":
@@ -188,7 +187,7 @@ class TraversalPage(_ProbePage):
             self.sliders.say(error.public_message, "bad")
 
     def _show_layer(self, wanted: bool) -> None:
-        current, decoded = self.inspecting.session.current, self._picture
+        current, decoded = self.inspecting.session.current, self._decoded
         if not wanted or current is None:
             self._showing.hide_decoded()
             return

@@ -86,8 +86,10 @@ class Probing:
     asked = Signal()
     """Something is asked for: the worker should have nothing else to do."""
     decoded = Signal(Decoded)
+    embedded = Signal(object, np.ndarray)
+    """Places of codes (N, 2) by t-SNE, and what `embed` was given to know them by."""
     failed = Signal(str, DgsegError)
-    """A wish cannot be granted: its purpose, and why."""
+    """A wish cannot be granted: its purpose, and why; ``"map"`` for an embedding."""
 
     def __init__(self, session: SiteSession, worker: Worker, folder: Path) -> None:
         self._session, self._worker, self._folder = session, worker, folder
@@ -129,9 +131,6 @@ class Probing:
             on_result=lambda _: None,
             on_error=lambda error: self._session.failed.emit(error),
         )
-
-    embedded = Signal(object, np.ndarray)
-    """Places of codes (N, 2) by t-SNE, and what `embed` was given to know them by."""
 
     def embed(self, key: object, codes: np.ndarray) -> None:
         """Lay codes (N, D) out by t-SNE; `embedded` or `failed` follows."""
@@ -185,11 +184,9 @@ class Probing:
             self._fail(wish, as_known(error))
             return
         self._running = None
-        if wish.purpose not in self._waiting or not wish.segment:
-            decoded = Decoded(
-                wish, style=result.style, domain=result.domain, dice=result.dice, **arrays
-            )
-            self.decoded.emit(decoded)
+        self.decoded.emit(
+            Decoded(wish, style=result.style, domain=result.domain, dice=result.dice, **arrays)
+        )
         self._next()
 
     def _fail(self, wish: Wish, error: DgsegError) -> None:

@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QGridLayout, QWidget
 from napari_dgseg.inspector.error_curve import ErrorCurve, curve_colours
 from napari_dgseg.inspector.pictures import Picture, difference, grey
 from napari_dgseg.inspector.states import Stateful
-from napari_dgseg.look import Look
+from napari_dgseg.look import Look, Tone
 from napari_dgseg.widgets import FlowLayout, button, clear, column, label, row, swatch_label
 
 
@@ -107,7 +107,7 @@ class ReconstructionView(QWidget):
         self.curve.wear(look)
         self._show_legend()
 
-    def say(self, text: str, tone: str = "muted", *, busy: bool = False) -> None:
+    def say(self, text: str, tone: Tone = "muted", *, busy: bool = False) -> None:
         """Say a sentence in place of pictures and curve; an empty one shows them."""
         self.body.say(text, tone, busy=busy)
 

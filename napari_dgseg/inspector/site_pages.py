@@ -135,7 +135,8 @@ class AppearancePage:
         counts = [each.n_slices for each in records]
         ids = [each.scan_id for each in records]
         titles = [rows[scan_id].title for scan_id in ids]
-        series = [_series(session.source(scan_id)) for scan_id in ids]
+        sources = self.inspecting.sources
+        series = [_series(sources[scan_id]) for scan_id in ids]
         return Points(
             xy=xy,
             scan_ids=_repeated(ids, counts),

@@ -36,7 +36,7 @@ def test_a_click_on_a_channel_lays_it_over_the_scan(anatomy, press, viewer):
 
 
 def test_the_table_marks_a_channel_for_each_structure(anatomy):
-    text = anatomy.page.view.groups[0].table.text()
+    text = anatomy.page.view.table.text()
     for name in ("grey matter", "white matter", "background"):
         assert name in text
     assert text.count("●") == 3

@@ -234,6 +234,9 @@ def test_both_docks_share_a_site_and_the_last_closes_it(both_docked, worker, sit
     viewer.window.remove_dock_widget(dock)
     assert inspector.parts.is_open
     assert inspector.parts.session.workspace is not None
+    bound = len(viewer.keymap)
+    inspector.parts.session.refresh_model()
+    assert len(viewer.keymap) == bound  # nobody would see what a key of that dock does
     viewer.window.remove_dock_widget(inspector)
     assert not inspector.parts.is_open
     assert worker.closed == 1
