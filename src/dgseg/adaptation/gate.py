@@ -146,8 +146,10 @@ def judge(evidence: Evidence) -> Verdict:
     severe = [name for name, fall in falls.items() if fall > CLASS_LOSS_SEVERE]
     settled = evidence.n_heldout >= MIN_HELDOUT and evidence.n_better <= evidence.n_worse
     if settled and (before - after > LOSS or severe):
-        words = f"It is worse{f' on {_list(severe)}' if severe else ''}: keep the old one."
-        return Verdict("red", False, _join(words, _dice_words(evidence)), numbers)
+        where = f" on {_list(severe)}" if severe else ""
+        who = "What is learnt this way makes unseen slices" if evidence.crossed else "It is"
+        words = _join(f"{who} worse{where}: keep the old one.", _dice_words(evidence))
+        return Verdict("red", False, words, numbers)
     doubts = _doubts(evidence, after - before, falls)
     if doubts:
         words = _join(_dice_words(evidence), *doubts)

@@ -46,6 +46,15 @@ def test_crossed_evidence_says_who_judged():
     assert verdict.numbers["crossed"] is True
 
 
+def test_the_candidate_is_not_called_worse_for_what_it_was_not_asked():
+    verdict = judge(evidence(*reversed(RISE), n=3, n_worse=3, crossed=True))
+    assert verdict.colour == "red"
+    assert verdict.sentence.startswith(
+        "What is learnt this way makes unseen slices worse on GM and WM: keep the old one. On 3 "
+        "corrected slices, each judged by a training that had not seen it, Dice falls"
+    )
+
+
 @pytest.mark.parametrize(
     ("n", "n_worse", "colour"),
     [(2, 0, "green"), (2, 1, "amber"), (3, 1, "green"), (3, 2, "amber"), (7, 2, "green")],
