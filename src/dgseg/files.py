@@ -15,7 +15,9 @@ import numpy as np
 
 
 @contextmanager
-def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
+def atomic_write(
+    path: str | Path, mode: str = "wb", *, durable: bool = True
+) -> Iterator[IO[Any]]:
     """Open a temporary file beside `path` that replaces it when the block ends well.
 
     The new content is flushed to the disk before the name changes hands, so
@@ -28,6 +30,9 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         The file to create or replace; its folder must exist.
     mode : {'wb', 'w'}
         Bytes, or UTF-8 text.
+    durable : bool
+        Whether to wait until the disk has it. Without, a power cut may leave an empty
+        file: for what is looked at once and can be made again.
 
     Raises
     ------
@@ -41,7 +46,8 @@ def atomic_write(path: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
         with open(handle, mode, encoding=encoding) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
@@ -63,9 +69,9 @@ def write_json(path: str | Path, content: object) -> None:
         file.write(text)
 
 
-def write_array(path: str | Path, array: np.ndarray) -> None:
-    """Replace `path` by `array` in NumPy's ``.npy`` format, atomically."""
-    with atomic_write(path) as file:
+def write_array(path: str | Path, array: np.ndarray, *, durable: bool = True) -> None:
+    """Replace `path` by `array` in NumPy's ``.npy`` format; see `atomic_write`."""
+    with atomic_write(path, durable=durable) as file:
         np.save(file, array, allow_pickle=False)
 
 

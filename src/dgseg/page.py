@@ -15,7 +15,7 @@ def page(title: str, parts: Sequence[str]) -> str:
         Plain text.
     parts : sequence of str
         HTML, one below the other; the style knows the classes ``verdict`` with
-        ``green``, ``amber`` or ``red``, ``panels`` of figures, ``wide`` and ``drawn``
+        ``green``, ``amber`` or ``red``, ``panels`` of figures, ``wide`` tables, ``drawn``
         pictures, ``faint`` text and ``swatch``.
     """
     body = "\n".join([*parts, _FOOTER])

@@ -86,3 +86,14 @@ def test_digest(tmp_path):
     content = bytes(range(256)) * 9
     (tmp_path / "a").write_bytes(content)
     assert sha256_of(tmp_path / "a", chunk_bytes=100) == hashlib.sha256(content).hexdigest()
+
+
+def test_what_can_be_made_again_does_not_wait_for_the_disk(tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr(os, "fsync", waited.append)
+    write_array(tmp_path / "a.npy", np.arange(3), durable=False)
+    assert not waited
+    assert names(tmp_path) == ["a.npy"]
+    write_array(tmp_path / "a.npy", np.arange(4))
+    assert len(waited) == 1
+    assert read_array(tmp_path / "a.npy").tolist() == [0, 1, 2, 3]

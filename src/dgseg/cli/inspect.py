@@ -41,7 +41,7 @@ class Inspect:
             return console.USAGE
         from dgseg.bundles.bundle import default_bundle
         from dgseg.inference.segmenter import Segmenter
-        from dgseg.inspection.findings import Inspection
+        from dgseg.inspection.report import Inspection
 
         segmenter = Segmenter(
             self.bundle or default_bundle(), device=self.device, precision=self.precision

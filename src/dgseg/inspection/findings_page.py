@@ -6,7 +6,7 @@ import numpy as np
 
 from dgseg.bundles.bundle import BundleInfo
 from dgseg.factors.record import ScanFactors
-from dgseg.inspection.findings import Example, Findings
+from dgseg.inspection.findings import Example, Findings, mean
 from dgseg.page import escaped, page, table
 
 _FAR = 95.0
@@ -105,7 +105,7 @@ def _measures(found: Findings) -> str:
         ),
     ]
     cells = [[escaped(name), _number(value), escaped(about)] for name, value, about in rows]
-    return "<h2>Measures</h2>\n" + table(["", "", ""], cells)
+    return "<h2>Measures</h2>\n" + table(["Measure", "Value", "What it tells"], cells)
 
 
 def _maps(found: Findings) -> list[str]:
@@ -123,7 +123,7 @@ def _maps(found: Findings) -> list[str]:
                 f"<p>The {names[code]} of this model carries next to nothing: it is nearly "
                 "the same for all slices and all centres, and what its map shows is noise.</p>"
             )
-    return [*parts, *(_picture(name, "Appearance map", "wide") for name in found.drawn["maps"])]
+    return [*parts, *(_picture(name, "Appearance map") for name in found.drawn["maps"])]
 
 
 def _swaps(info: BundleInfo, found: Findings) -> list[str]:
@@ -144,7 +144,7 @@ def _swaps(info: BundleInfo, found: Findings) -> list[str]:
             f"<h3>{escaped(example.centre)}, scan <code>{escaped(example.scan_id)}</code>, "
             f"slice {example.slice_index}</h3>"
         )
-        parts.append(_picture(example.picture, "The slice with other codes", "wide"))
+        parts.append(_picture(example.picture, "The slice with other codes"))
         parts.append(table(["Codes", *map(escaped, structures), "Taken for"], _rows(example)))
     return parts
 
@@ -168,7 +168,7 @@ def _sheets(found: Findings) -> list[str]:
     return [
         "<h2>Along each dimension</h2>",
         *(
-            _picture(name, "One slice along each dimension of a code", "wide")
+            _picture(name, "One slice along each dimension of a code")
             for name in found.drawn["sheets"]
         ),
     ]
@@ -181,12 +181,12 @@ def _scans(info: BundleInfo, found: Findings) -> list[str]:
         parts += [
             (
                 f"<details><summary>{escaped(centre)}: <code>{escaped(record.scan_id)}</code>, "
-                f"{_count(record.n_slices, 'slice')}, error {_number(_mean(record.error))}"
+                f"{_count(record.n_slices, 'slice')}, error {_number(mean(record.error))}"
                 "</summary>"
             ),
-            _picture(f"{folder}/pictures.png", "Image, reconstruction and difference", "wide"),
+            _picture(f"{folder}/pictures.png", "Image, reconstruction and difference"),
             "<h3>Anatomy of the middle slice</h3>",
-            _picture(f"{folder}/anatomy.png", "The channels of the anatomy", "wide"),
+            _picture(f"{folder}/anatomy.png", "The channels of the anatomy"),
             "<p>Mean activation of each channel where the model sees each structure:</p>",
             _carried(info, record),
             "</details>",
@@ -203,20 +203,12 @@ def _carried(info: BundleInfo, record: ScanFactors) -> str:
     return table(["", *map(escaped, names)], rows)
 
 
-def _picture(name: str, about: str, kind: str) -> str:
-    return (
-        f'<p class="drawn {kind}"><img loading="lazy" alt="{escaped(about)}" '
-        f'src="{escaped(name)}"></p>'
-    )
+def _picture(name: str, about: str) -> str:
+    return f'<p class="drawn"><img alt="{escaped(about)}" src="{escaped(name)}"></p>'
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None or not np.isfinite(value) else f"{value:.3f}"
-
-
-def _mean(values: np.ndarray) -> float | None:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else None
 
 
 def _count(n: int, what: str) -> str:

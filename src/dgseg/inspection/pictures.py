@@ -114,7 +114,7 @@ def write_pictures(folder: Path, pictures: ScanPictures) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in vars(pictures).items():
-            write_array(folder / f"{name}.npy", array)
+            write_array(folder / f"{name}.npy", array, durable=False)
     except OSError as error:
         raise write_error("The pictures could not be saved", folder, error) from error
 

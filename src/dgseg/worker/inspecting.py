@@ -215,7 +215,7 @@ def _write(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     _make(folder)
     try:
         for name, array in arrays.items():
-            write_array(folder / f"{name}.npy", array)
+            write_array(folder / f"{name}.npy", array, durable=False)
     except OSError as error:
         raise write_error("The picture could not be saved", folder, error) from error
 
