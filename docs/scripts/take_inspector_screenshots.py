@@ -178,8 +178,9 @@ class Tour:
         self.viewer.screenshot(canvas_only=False, flash=False)  # draws the canvas
         path = self.out / f"{name}.png"
         image = Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False))
+        # 256 colours are enough; weighed by their area, so that the ground keeps its own.
         image = image.convert("RGB").quantize(
-            256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+            256, Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
         )
         image.save(path, optimize=True)
         print(path.name, flush=True)

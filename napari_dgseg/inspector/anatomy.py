@@ -21,7 +21,7 @@ from napari_dgseg.widgets import FlowLayout, clear, column, label
 _SIDE = 82
 """Pixels of a small picture: four stand side by side in the dock."""
 
-_SMALL_SIDE = 54
+_SMALL_SIDE = 70
 """Where two models are compared."""
 
 _ABBREVIATED = {"": "", "model in use": "in use", "candidate": "cand."}
@@ -205,7 +205,7 @@ def table_of(
         (each.value, each.short_name if several else each.name, each.color)
         for each in structures
     ]
-    heads.append((0, "background", ""))
+    heads.append((0, "BG" if several else "background", ""))
     first = f"<td><font color={muted}>channel</font></td>"
     second = "<td></td>"
     for _, name, color in heads:
@@ -223,14 +223,15 @@ def table_of(
                 line += _cell(values, channel, value, marks[value] == channel, look)
         lines.append(line)
     rows = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table cellspacing=0 cellpadding=2 width='100%'>{rows}</table>"
+    padding = 1 if several else 2
+    return f"<table cellspacing=0 cellpadding={padding} width='100%'>{rows}</table>"
 
 
 def _cell(values: np.ndarray, channel: int, value: int, marked: bool, look: Look) -> str:
     number = float(values[channel, value]) if channel < len(values) else np.nan
     text = f"{number:.2f}" if np.isfinite(number) else "–"
     if marked:
-        text = f"<b><font color={look.tone('accent').name()}>● {text}</font></b>"
+        text = f"<b><font color={look.tone('accent').name()}>●&nbsp;{text}</font></b>"
     return f"<td align=right>{text}</td>"
 
 

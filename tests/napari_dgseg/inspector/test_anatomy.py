@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_dgseg.inspector.anatomy import strongest
+from dgseg.scans.schema import SPINAL_GM
+from napari_dgseg.inspector.anatomy import strongest, table_of
+from napari_dgseg.look import look_of
 
 
 @pytest.fixture
@@ -55,3 +57,15 @@ def test_pictures_follow_the_slider(anatomy):
     before = group.buttons[1].icon().cacheKey()
     anatomy.parts.stage.go_to(0)
     assert group.buttons[1].icon().cacheKey() != before
+
+
+def test_the_table_of_two_models():
+    first = np.array([[0.25, 1.0, 2.0], [0.5, 0.0, np.nan]])
+    second = np.array([[0.75, 1.0, 2.0], [0.5, 0.0, 3.0], [9.0, 0.0, 1.0]])
+    carried = [("model in use", first), ("candidate", second)]
+    text = table_of(carried, SPINAL_GM.labels, look_of("dark"))
+    assert text.count("<tr>") == 2 + 3  # a channel that the one has and the other not
+    assert text.count("in use") == text.count("cand.") == 3
+    assert text.count("●") == 6
+    assert "GM" in text
+    assert "grey matter" not in text
