@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from qtpy.QtWidgets import QButtonGroup, QComboBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QComboBox, QPushButton, QWidget
 
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import DIFFERENCE, Comparison, View
@@ -21,7 +21,7 @@ from napari_dgseg.widgets import (
     emphasise,
     label,
     row,
-    swatch,
+    swatch_label,
 )
 
 _TONES: dict[str, Tone] = {"green": "good", "amber": "caution", "red": "bad"}
@@ -139,8 +139,4 @@ class VerdictPanel(QWidget):
 
     def _make_legend(self) -> None:
         for each in DIFFERENCE.labels:
-            patch = QLabel()
-            patch.setPixmap(swatch(each.color))
-            entry = QWidget()
-            entry.setLayout(row(patch, label(each.name, role="small", wrap=False), spacing=4))
-            self._legend.addWidget(entry)
+            self._legend.addWidget(swatch_label(each.color, each.name, 12))

@@ -111,6 +111,8 @@ def test_a_candidate_can_be_accepted_by_its_site(make_job, run_here, tmp_path):
     with Workspace.open(tmp_path / "site") as site:
         site.accept(folder.bundle, folder.result["verdict"])
         assert site.accepted_info.bundle_id == folder.result["bundle_id"]
+        n_corrected = sum(record.state.n_corrected for record in site.records)
+        assert site.history[-1].n_corrected == n_corrected == 4
 
 
 def test_held_out_slices_are_judged_by_their_corrections(
@@ -122,6 +124,7 @@ def test_held_out_slices_are_judged_by_their_corrections(
     info = read_info(folder.bundle)
     assert info.training["n_heldout_slices"] == len(folder.result["holdout"]) == 2
     assert not folder.result["verdict"]["numbers"]["crossed"]
+    assert folder.result["verdict"]["numbers"]["n_corrected"] == 5 + 4
     for score in folder.result["holdout"]:
         site = Workspace.read_only_view(tmp_path / "site")
         correction = site.corrections(score["scan_id"]).labels[score["slice"]]
