@@ -31,6 +31,7 @@ from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
 from dgseg.training.devices import make_fabric
 from dgseg.training.episodes import EpisodeSampler, EpisodeShape
+from dgseg.training.look_bank import measure_look_bank, with_site
 from dgseg.training.loop import FitResult, fit, measure_step_s
 from dgseg.training.store import SliceStore
 from dgseg.training.style_bank import has_styles, measure_style_bank
@@ -163,7 +164,13 @@ def fine_tune(
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
     sampler = EpisodeSampler(store, shape, config.seed, unlabelled=unlabelled)
-    create = partial(_create, config=config, fabric=fabric, style_bank=info.style_bank)
+    create = partial(
+        _create,
+        config=config,
+        fabric=fabric,
+        style_bank=info.style_bank,
+        absent=_absent(store, info.labels.n_classes),
+    )
     steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
     method = create(net, steps=steps)
     watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
@@ -178,9 +185,9 @@ def fine_tune(
         **counts(),
     }
     learnt = method.deployable()
-    styles = _styles(info, learnt, store) if with_styles else None
+    seen = _seen(info, learnt, store) if with_styles else {}
     candidate = describe(info, config, store.domains, record).model_copy(
-        update={"network": _network(info, learnt), "style_bank": styles}
+        update={"network": _network(info, learnt), **seen}
     )
     write_bundle(folder, candidate, learnt.state_dict())
     (checkpoint / _TRAINING).unlink(missing_ok=True)
@@ -252,6 +259,15 @@ def _styles(parent: BundleInfo, net: nn.Module, store: SliceStore) -> StyleBank 
         return None
     site = measure_style_bank(net, store)
     return StyleBank(domains={**parent.style_bank.domains, **site.domains})
+
+
+def _seen(parent: BundleInfo, net: nn.Module, store: SliceStore) -> dict[str, Any]:
+    """Fields of the candidate that say how the site looks to it, beside other domains."""
+    site = None if parent.look_bank is None else measure_look_bank(net, store)
+    looks = None
+    if parent.look_bank is not None and site is not None:
+        looks = with_site(parent.look_bank, site)
+    return {"style_bank": _styles(parent, net, store), "look_bank": looks}
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -331,9 +347,18 @@ def _create(
     config: AdaptConfig,
     fabric: Fabric,
     style_bank: StyleBank | None,
+    absent: Sequence[int],
     steps: int,
 ) -> Method:
     options = dict(config.options)
     if config.learning_rate is not None:
         options = {"learning_rate": config.learning_rate, **options}
-    return registry.create(config.method, net, fabric, options, steps, style_bank=style_bank)
+    method = registry.create(config.method, net, fabric, options, steps, style_bank=style_bank)
+    method.keep(absent)
+    return method
+
+
+def _absent(store: SliceStore, n_classes: int) -> tuple[int, ...]:
+    """Structures that no correction shows; none where there are no corrections."""
+    shown = store.classes()
+    return tuple(k for k in range(1, n_classes) if k not in shown) if shown else ()

@@ -174,6 +174,17 @@ class Method(nn.Module, ABC):
         del known, site
         return net
 
+    def keep(self, absent: Sequence[int]) -> None:
+        """Do not forget classes that no label of the coming training shows.
+
+        Called before the first update, if at all; of no effect if not overridden.
+
+        Parameters
+        ----------
+        absent : sequence of int
+            The classes, never the background.
+        """
+
     @abstractmethod
     def update(self, episode: Episode) -> dict[str, Tensor]:
         """Take one optimiser step.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -15,7 +15,7 @@ from dgseg.augment.spatial import SpatialAugment
 from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
 from dgseg.methods.adapting_config import AdaptingConfig, TeacherConfig
-from dgseg.methods.anchoring import frozen_copy, train_only
+from dgseg.methods.anchoring import frozen_copy, held_loss, merge_absent, train_only
 from dgseg.methods.base import Episode, Method
 from dgseg.methods.config import OptimiserConfig
 from dgseg.methods.domains import batches_of
@@ -71,6 +71,7 @@ class OneNetwork(Method):
         self._anchor = 0.0 if adapting is None else adapting.anchor
         asked = isinstance(config, TeacherConfig)
         self.start = frozen_copy(net) if self._anchor or asked else None
+        self._absent: tuple[int, ...] = ()
         optimiser = torch.optim.AdamW(
             _groups(net, config.weight_decay),
             lr=config.learning_rate,
@@ -82,6 +83,17 @@ class OneNetwork(Method):
         self._spatial = SpatialAugment(config.augment)
         self._intensity = IntensityAugment(config.augment)
         self._viewer = Viewer(self._spatial, self._intensity)
+
+    def keep(self, absent: Sequence[int]) -> None:
+        """Hold classes that no label shows to what the network says of them now.
+
+        Slices without a class teach that it is nowhere: a hundred steps on three of them
+        have been seen to take it out of a network.
+        """
+        self._absent = tuple(absent)
+        if self._absent and self.start is None:
+            # The running mean is what the network was, and Fabric has not wrapped it.
+            self.start = frozen_copy(self.net if self.mean is None else self.mean.net)
 
     def _teaching(self, episode: Episode) -> nn.Module:
         """Who teaches with a `TeacherConfig`: the running mean, or what it began with.
@@ -151,26 +163,54 @@ class OneNetwork(Method):
         MethodError
             If there are none.
         """
-        view = self._viewer.view(batches_of(episode, list(episode.domains)), unlabelled=False)
-        if view is None:
+        batches = batches_of(episode, list(episode.domains))
+        view = self._viewer.view(batches, unlabelled=bool(self._absent))
+        if view is None or view.labels is None:
             raise MethodError(
                 "There is no labelled slice to learn from.",
                 remedy="Correct or label some slices, or choose a method that learns without.",
             )
-        loss = self._task(self._student(view.images), view)
+        logits = self._student(view.images)
+        # A part, even if it is all of it, costs an image of zeros in the backward pass.
+        labelled = logits[: view.n_labelled] if self._absent else logits
+        terms = {"supervised": self._task(labelled, view)} | self._held(logits, view)
+        loss = torch.stack(list(terms.values())).sum()
         self._step(loss, episode)
-        return {"loss": loss.detach(), "supervised": loss.detach()}
+        return {"loss": loss.detach()} | {name: term.detach() for name, term in terms.items()}
 
     def _task(self, logits: Tensor, view: View) -> Tensor:
         """The supervised loss of the labelled slices of a view."""
-        assert view.labels is not None
+        labels = view.labels
+        assert labels is not None
+        if self._absent:
+            logits, labels = merge_absent(logits, labels, self._absent)
         return dice_ce(
             logits,
-            view.labels,
+            labels,
             view.annotated,
             dice_weight=self.config.dice_weight,
             ce_weight=self.config.ce_weight,
         )
+
+    def _held(self, logits: Tensor, view: View) -> dict[str, Tensor]:
+        """The loss by which absent classes are held, if there are any.
+
+        A structure that a person drew is not asked about: their word is the last.
+        """
+        if not self._absent:
+            return {}
+        assert self.start is not None
+        with torch.no_grad():
+            before = self._probabilities(self.start, view.images)
+        valid = torch.ones_like(before[:, 0], dtype=torch.bool)
+        if view.valid is not None:
+            valid &= view.valid
+        if view.labels is not None:
+            drawn = view.labels > 0
+            if view.annotated is not None:
+                drawn &= view.annotated
+            valid[: view.n_labelled] &= ~drawn
+        return {"held": held_loss(logits, before, self._absent, valid)}
 
     def _step(self, loss: Tensor, episode: Episode) -> None:
         """One step of the optimiser down the gradient of a loss."""

@@ -110,6 +110,10 @@ class SliceStore:
         """How many slices a domain has, all of them or only the annotated ones."""
         return len(self._table.members(domain, labelled))
 
+    def classes(self) -> tuple[int, ...]:
+        """Classes that the annotated slices show, the background among them."""
+        return tuple(torch.unique(self._labels).tolist())
+
     def sample(
         self,
         domain: str,

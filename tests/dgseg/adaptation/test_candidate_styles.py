@@ -9,9 +9,11 @@ import torch
 from dgseg.adaptation.candidate import fine_tune
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.bundles.look_bank import LookBank
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.errors import MethodError
 from dgseg.inference.segmenter import load_network
+from dgseg.methods.one_network import OneNetwork
 from dgseg.nets.build import build
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.nifti import read_nifti
@@ -48,7 +50,7 @@ def style(mean):
 
 @pytest.fixture
 def write(tmp_path):
-    def write(bank=True, network=NETWORK):
+    def write(bank=True, network=NETWORK, looks=None):
         torch.manual_seed(0)
         net = build(network)
         styles = StyleBank(domains={"north": style(0.0), "south": style(1.0)})
@@ -60,6 +62,7 @@ def write(tmp_path):
             labels=SQUARE,
             domains=("north", "south"),
             style_bank=styles if bank else None,
+            look_bank=looks,
         )
         write_bundle(tmp_path / "parent", info, net.state_dict())
         return tmp_path / "parent"
@@ -69,10 +72,10 @@ def write(tmp_path):
 
 @pytest.fixture
 def adapt(make_item, tmp_path, watcher):
-    def adapt(bundle, method, **options):
+    def adapt(bundle, method, drawn=1, **options):
         item = make_item(0, corrected=(2,))
         scan = read_nifti(item.source.path)
-        found = AnnotatedScan(scan, item.labels, item.annotated, "clinic")
+        found = AnnotatedScan(scan, item.labels * drawn, item.annotated, "clinic")
         config = AdaptConfig(
             method=method, steps=2, patch_px=16, device="cpu", precision="fp32", threads=1
         )
@@ -130,3 +133,26 @@ def test_a_plain_model_says_so(write, adapt):
     plain = {"kind": "unet", "in_channels": 1, "n_classes": 2, "width": 4, "depth": 2}
     with pytest.raises(MethodError, match="anatomy"):
         adapt(write(bank=False, network=plain), "meta-disentangle")
+
+
+def test_the_site_joins_the_look_bank(write, adapt):
+    looks = LookBank(
+        level=2,
+        domains=("north", "south"),
+        mean=(0.0,) * 16,
+        covariance=tuple(tuple(float(i == j) for j in range(16)) for i in range(16)),
+        new_centre=(0.5, 1.0, 2.0),
+    )
+    parent = write(network=NETWORK | {"depth": 3}, looks=looks)
+    found = read_info(adapt(parent, "mean-teacher")).look_bank
+    assert found.domains == ("north", "south", "clinic")
+    assert found.new_centre == looks.new_centre
+    assert any(found.mean)
+
+
+@pytest.mark.parametrize(("drawn", "absent"), [(1, ()), (0, (1,))])
+def test_structures_that_no_correction_shows_are_kept(write, adapt, monkeypatch, drawn, absent):
+    asked = []
+    monkeypatch.setattr(OneNetwork, "keep", lambda _, classes: asked.append(classes))
+    adapt(write(), "mean-teacher", drawn=drawn)
+    assert asked == [absent]

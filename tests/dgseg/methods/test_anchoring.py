@@ -10,7 +10,15 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from dgseg.errors import MethodError
-from dgseg.methods.anchoring import frozen_copy, norm_parameters, train_only
+from dgseg.losses.supervised import dice_ce
+from dgseg.methods.anchoring import (
+    frozen_copy,
+    held_loss,
+    merge_absent,
+    norm_parameters,
+    train_only,
+)
+from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.one_network import learning_rate
 from dgseg.methods.registry import create, network
 from dgseg.nets.build import build
@@ -168,3 +176,89 @@ def test_resumed_run_is_the_same_to_the_bit(name, options, method, episode):
     run(resumed, range(4, 8))
     for key, value in unbroken.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+# --- classes that no correction shows ---------------------------------------------------
+
+
+def test_merged_background_has_the_probability_of_what_it_is_made_of():
+    logits = torch.randn(2, 5, 3, 4, requires_grad=True)
+    labels = torch.tensor([0, 2, 4])[torch.randint(0, 3, (2, 3, 4))]
+    merged, places = merge_absent(logits, labels, (1, 3))
+    p = logits.softmax(dim=1)
+    expected = torch.stack([p[:, 0] + p[:, 1] + p[:, 3], p[:, 2], p[:, 4]], dim=1)
+    torch.testing.assert_close(merged.softmax(dim=1), expected)
+    assert torch.equal(places, (labels / 2).long())
+    # What is called background may be any of them: nothing is pushed.
+    everywhere = torch.zeros_like(labels)
+    merged, places = merge_absent(logits, everywhere, (1, 3))
+    (gradient,) = torch.autograd.grad(dice_ce(merged, places), logits)
+    shares = p[:, [0, 1, 3]] / expected[:, :1]
+    torch.testing.assert_close(
+        gradient[:, [0, 1, 3]], shares * gradient[:, [0, 1, 3]].sum(dim=1, keepdim=True)
+    )
+
+
+def test_held_classes_cost_nothing_where_both_say_the_same():
+    logits = torch.randn(2, 4, 3, 3, dtype=torch.float64)
+    before = logits.softmax(dim=1)
+    assert held_loss(logits, before, (1, 3)).abs() < 1e-5
+    # Nor does it matter how the others share what is left.
+    others = logits.clone()
+    others[:, [0, 2]] = logits[:, [2, 0]]
+    assert held_loss(others, before, (1, 3)).abs() < 1e-5
+    off = logits.clone()
+    off[:, 1] -= 3
+    assert held_loss(off, before, (1, 3)) > 0.05
+    nowhere = torch.zeros(2, 3, 3, dtype=torch.bool)
+    assert held_loss(off, before, (1, 3), nowhere) == 0
+    first = nowhere.clone()
+    first[0] = True
+    alone = held_loss(off[:1], before[:1], (1, 3))
+    torch.testing.assert_close(held_loss(off, before, (1, 3), first), alone)
+
+
+def only_the_larger(batch):
+    """The slices without the inner disc, as slices of another height would be."""
+    return Batch(batch.images.clamp_max(0.55), batch.labels.clamp_max(1))
+
+
+def adapt(name, method, slices, weights, absent, steps=25):
+    learner = method(name, weights=weights, learning_rate=5e-3, augment="weak")
+    learner.keep(absent)
+    torch.manual_seed(5)
+    corrected = only_the_larger(Batch(*slices(3)))
+    for step in range(steps):
+        torch.manual_seed(step)
+        others = Batch(slices(3)[0])
+        report = learner.update(Episode({"a": DomainBatch(corrected, others)}, step, 25))
+    return learner, report
+
+
+def overlap(learner, slices):
+    torch.manual_seed(99)
+    images, labels = slices(12)
+    found, truth = learner.predict(images).argmax(dim=1) == 2, labels == 2
+    return float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
+
+
+@pytest.mark.parametrize("name", ["finetune", "mean-teacher"])
+def test_a_structure_that_no_correction_shows_is_not_forgotten(method, slices, trained, name):
+    before = overlap(method(name, weights=trained), slices)
+    lost, report = adapt(name, method, slices, trained, ())
+    assert "held" not in report
+    kept, report = adapt(name, method, slices, trained, (2,))
+    assert report["held"] >= 0
+    assert before > 0.6
+    assert overlap(kept, slices) > before - 0.1
+    assert overlap(lost, slices) < overlap(kept, slices) - 0.2
+
+
+@pytest.mark.parametrize("name", ["finetune", "mean-teacher"])
+def test_what_holds_it_is_part_of_the_checkpoint(method, slices, trained, name):
+    learner, _ = adapt(name, method, slices, trained, (2,), steps=2)
+    again = method(name, learning_rate=5e-3)
+    again.keep((2,))
+    again.load_state_dict(learner.state_dict())
+    for key, value in trained.items():
+        assert torch.equal(again.start.state_dict()[key], value)

@@ -167,3 +167,9 @@ def test_slices_can_come_from_a_file(make_scan, tmp_path):
     assert mapped.mapped
     for one, two in zip(held.slices("a"), mapped.slices("a"), strict=True):
         assert torch.equal(one, two)
+
+
+def test_it_knows_the_classes_that_annotated_slices_show(make_scan):
+    both, none = make_scan("a"), make_scan("a", annotated=[False] * 5, size=(5, 20, 24))
+    assert SliceStore.build([both, none], Preprocessing()).classes() == (0, 1)
+    assert SliceStore.build([none], Preprocessing()).classes() == ()
