@@ -140,8 +140,9 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
         return
     yield Concern(
         "absent",
-        f"No corrected slice shows the {joined(missing, 'or')}: there the new model is held "
-        "to what the present one does. Correct a slice that shows it, to improve that too.",
+        f"No corrected slice shows the {joined(missing, 'or')}: of that the new model learns "
+        "nothing new, at best it stays as good as the present one. Correct a slice that "
+        "shows it, if you can.",
     )
 
 
@@ -250,8 +251,9 @@ def _contradictions(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterabl
             both = f"{names[first - 1]} and {names[second - 1]}"
             yield _contradiction(
                 slices,
-                (f"What the model calls {both} bears each other's name", exchanged),
-                ("its own", kept),
+                (f"{both[:1].upper()}{both[1:]} are exchanged", exchanged),
+                ("are not", kept),
+                ", by what the model finds there",
             )
     for at in labels:
         larger, smaller = _opposite(slices, at)

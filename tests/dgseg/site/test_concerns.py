@@ -81,8 +81,8 @@ def test_exchanged_names_are_found_and_told_by_slice():
     (found,) = concerns(scans, NAMES)
     assert found.kind == "contradiction"
     assert found.sentence == (
-        "What the model calls grey matter and white matter bears each other's name in slices "
-        "4–5 and 9 of scan-2, and its own in slices 3 and 7 of scan-1. A model cannot learn "
+        "Grey matter and white matter are exchanged in slices 4–5 and 9 of scan-2, and are not "
+        "in slices 3 and 7 of scan-1, by what the model finds there. A model cannot learn "
         "both: look at these slices again in step 3."
     )
     assert found.slices == (

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtpy.QtWidgets import QLabel
 
 from dgseg.errors import DgsegError
+from dgseg.factors.distance import Distance
+from dgseg.site.proposals import write_proposal
 from dgseg.worker.protocol import Predict, PredictResult
 
 
@@ -118,3 +122,29 @@ def test_no_uncertainty_before_a_proposal(filled, idle):
     idle()
     assert not filled.segment.uncertainty.isEnabled()
     assert "Segment" in filled.segment.uncertainty.toolTip()
+
+
+def test_foreign_scans_are_told_before_anything_is_adapted(opened, propose, idle):
+    session = opened.parts.session
+    second = session.scan_ids[1]
+    assert not opened.segment.foreign.isVisible()
+    proposal = propose(session.workspace, second)
+    far = Distance("", 3.0, 100.0, "far", foreign=True)
+    folder = session.workspace.proposal_folder(second, session.info.bundle_id)
+    write_proposal(folder, replace(proposal, distance=far))
+    opened.unfold(2)
+    session.refresh_row(second)
+    idle()
+    told = "Unlike anything this model was trained on: 1 of 3 scans (scan-2.nii.gz)."
+    assert opened.segment.foreign.isVisible()
+    assert opened.segment.foreign.text.startswith(told)
+    opened.unfold(4)
+    (notice, *others) = opened.adapt.form.cautions
+    assert notice.isVisible()
+    assert notice.text.startswith(told)
+    assert not any(each.isVisible() for each in others)
+    assert opened.adapt.form.start.isEnabled()  # the person decides
+    session.remove(second)
+    idle()
+    assert not opened.segment.foreign.isVisible()
+    assert not notice.isVisible()
