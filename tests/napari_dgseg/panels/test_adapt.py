@@ -66,7 +66,8 @@ def _finish(dock, job, make_bundle, propose, after=0.8):
     propose(session.workspace, first, folder.proposals(first), shift=3)
     names = session.workspace.schema.names
     scores = dict.fromkeys(names, 0.6), dict.fromkeys(names, after)
-    verdict = asdict(judge(Evidence(3, *scores, n_better=3)))
+    moved = {"n_better": 3} if after > 0.6 else {"n_worse": 3}
+    verdict = asdict(judge(Evidence(3, *scores, **moved)))
     (folder.path / "result.json").write_text(json.dumps({"verdict": verdict}))
     writer.write("state", state="finished")
     lock.release()

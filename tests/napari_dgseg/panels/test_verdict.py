@@ -25,7 +25,8 @@ def _verdict(before=0.6, after=0.8, n_corrected=4, **more):
         3,
         {"GM": before, "WM": 0.5},
         {"GM": after, "WM": 0.5},
-        n_better=3,
+        n_better=3 if after > before else 0,
+        n_worse=3 if after < before else 0,
         volume_ratio=ratios,
         **more,
     )
