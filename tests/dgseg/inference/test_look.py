@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from dgseg.bundles.look_bank import LookBank
+from dgseg.factors.distance import distance_to_looks
 from dgseg.inference import runner as runner_module
 from dgseg.inference.look import LookRecorder, grey_values
 from dgseg.inference.segmenter import segment_with
@@ -97,3 +99,47 @@ def test_slices_in_windows_and_other_networks_have_grey_values(
         patch.setattr(runner_module, "_WINDOW", 16)
         found = segment_with(net, info_of(), scan_of(slices))
     assert found.traits.look.shape == (5, 10)
+
+
+def bank_of(n, new_centre=(0.1, 0.2, 0.3)):
+    return LookBank(
+        level=1,
+        domains=("a", "b"),
+        mean=(0.5,) * n,
+        covariance=tuple(tuple(float(i == j) for j in range(n)) for i in range(n)),
+        new_centre=new_centre,
+    )
+
+
+def test_a_proposal_tells_how_far_the_scan_is(net, info_of, scan_of, slices, tmp_path):
+    info = info_of().model_copy(update={"look_bank": bank_of(8)})
+    found = segment_with(net, info, scan_of(slices), precision="fp32")
+    # The coarsest level of this network is the bank's.
+    expected = distance_to_looks(info.look_bank, found.traits.look)
+    assert found.distance.value == pytest.approx(expected.value, rel=1e-5)
+    assert found.distance.foreign
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(runner_module._BATCH_PIXELS, "cpu", 2 * 32 * 32)
+        parts = segment_with(net, info, scan_of(slices), precision="fp32")
+    assert parts.distance.value == pytest.approx(expected.value, rel=1e-4)
+    write_proposal(tmp_path, found.proposal("0" * 12))
+    assert read_proposal(tmp_path).distance == found.distance
+    assert not any(block._forward_hooks for block in net.encoder)
+
+
+def test_what_cannot_be_told_is_not(net, threshold, info_of, scan_of, slices):
+    info, scan = info_of(), scan_of(slices)
+    assert segment_with(net, info, scan).distance is None
+    for bank in (
+        bank_of(8, new_centre=()),
+        bank_of(7),
+        bank_of(8).model_copy(update={"level": 5}),
+    ):
+        given = info.model_copy(update={"look_bank": bank})
+        assert segment_with(net, given, scan).distance is None
+    given = info.model_copy(update={"look_bank": bank_of(8)})
+    assert segment_with(threshold, given, scan).distance is None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner_module, "LARGEST_SIDE", 24)
+        patch.setattr(runner_module, "_WINDOW", 16)
+        assert segment_with(net, given, scan).distance is None
