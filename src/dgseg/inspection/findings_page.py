@@ -50,11 +50,16 @@ def render(info: BundleInfo, found: Findings) -> str:
 
 
 def _distances(found: Findings) -> list[str]:
+    why = ""
     if not found.distances:
+        why = "This model has no style bank"
+    elif not any(known.carries for known in found.maps.values()):
+        why = "The codes of this model carry next to nothing"
+    if why:
         return [
             (
-                '<p class="verdict amber">This model has no style bank, so nothing can be said '
-                "about how far these scans are from those it has learnt from.</p>"
+                f'<p class="verdict amber">{why}, so nothing can be said about how far these '
+                "scans are from those it has learnt from.</p>"
             )
         ]
     return [

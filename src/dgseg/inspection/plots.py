@@ -186,7 +186,8 @@ def _outlined(
     axes: Axes, image: np.ndarray, labels: np.ndarray, schema: LabelSchema, title: str
 ) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=1)
-    for label in schema.labels:
+    # Backwards: what lies inside has lower values, and is drawn over what is around it.
+    for label in reversed(schema.labels):
         mask = labels == label.value
         if mask.any() and not mask.all():
             axes.contour(mask, levels=[0.5], colors=[label.color], linewidths=1)
