@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QProgressBar, QStackedLayout, QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QSizePolicy, QStackedLayout, QWidget
 
 from napari_dgseg.look import IconKind, Look, Tone, icon
 from napari_dgseg.widgets import column, label, set_tone
@@ -94,6 +94,8 @@ class Stateful(QWidget):
         """Say a sentence in place of the body; an empty one shows the body."""
         if text:
             self.saying.say(text, tone, busy=busy)
+        kind = QSizePolicy.Policy.Ignored if text else QSizePolicy.Policy.Preferred
+        self._body.setSizePolicy(QSizePolicy.Policy.Preferred, kind)  # unseen, it needs no room
         self._stack.setCurrentWidget(self.saying if text else self._body)
 
     def wear(self, look: Look) -> None:

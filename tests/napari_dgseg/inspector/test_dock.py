@@ -79,6 +79,7 @@ def test_no_scan_is_open(dock, scan_files, idle, answers):
     idle()
     dock.refresh()
     assert "Open a scan" in dock.page.view.body.text
+    assert dock.page.view.minimumSizeHint().height() < 200  # what is unseen needs no room
 
 
 def test_pictures_that_fail_say_why(dock, scan_files, idle, worker):
