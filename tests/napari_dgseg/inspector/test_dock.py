@@ -291,3 +291,24 @@ def test_the_inspector_fits_beside_the_canvas(both_docked, qtbot):
     assert not [n for n in inspector.findChildren(Notice) if n.isVisible()]
     inspector.close()
     dock.close()
+
+
+def test_from_the_menu_and_on_to_the_other_dock(
+    plugin, make_napari_viewer_proxy, tmp_path, monkeypatch, press
+):
+    from napari_dgseg import settings
+
+    viewer = make_napari_viewer_proxy(show=True)
+    folder, get = str(tmp_path / "menu"), settings.get
+    monkeypatch.setattr(
+        settings, "get", lambda key: folder if key == "site.folder" else get(key)
+    )
+    _, inspector = viewer.window.add_plugin_dock_widget("napari-dgseg", "Latent inspector")
+    assert isinstance(inspector, LatentInspectorDock)
+    press(inspector.open_site)
+    assert inspector.parts.session.workspace is not None
+    assert "No site" not in inspector.problem.text()
+    inspector.close()
+    assert inspector.parts.is_open  # the other dock holds it
+    viewer.window.remove_dock_widget("all")
+    assert not inspector.parts.is_open
