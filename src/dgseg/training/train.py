@@ -154,16 +154,20 @@ def train(
     if result.stopped:
         return None
     net = _chosen(method, selection)
-    info = _describe(config, data, start, result, provenance or Provenance()).model_copy(
-        update={
-            "style_bank": measure_style_bank(net, store) if has_styles(net) else None,
-            "look_bank": measure_look_bank(net, store),
-        }
-    )
+    info = _describe(config, data, start, result, provenance or Provenance())
+    info = info.model_copy(update=_banks(net, store))
     if selection is not None:
         info.training["selection"] = selection.record()
     write_bundle(out / BUNDLE_NAME, info, net.state_dict(), half=True)
     return out / BUNDLE_NAME
+
+
+def _banks(net: nn.Module, store: SliceStore) -> dict[str, Any]:
+    """How the domains look to the network, as its bundle says it."""
+    return {
+        "style_bank": measure_style_bank(net, store) if has_styles(net) else None,
+        "look_bank": measure_look_bank(net, store),
+    }
 
 
 def preprocessing_of(config: TrainConfig) -> Preprocessing:
