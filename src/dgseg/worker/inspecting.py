@@ -93,15 +93,15 @@ def pictures(
 def decode(model: Model, request: Decode, *_: object) -> DecodeResult:
     """Paint a slice with given codes; quick for the slice that was painted last."""
     start = time.monotonic()
-    segmenter, kept = _slice(model, request)
+    dice: dict[str, float | None] = {}
     with _one_thread():
+        segmenter, kept = _slice(model, request)
         picture = decoding.decode(segmenter, kept, request.style, request.domain)
         arrays = {"picture": decoding.on_scan(picture, kept.size)}
-    dice: dict[str, float | None] = {}
-    if request.segment:
-        compared = decoding.compare(segmenter, kept, picture)
-        arrays |= {"labels": compared.labels, "own": compared.own}
-        dice = compared.dice
+        if request.segment:
+            compared = decoding.compare(segmenter, kept, picture)
+            arrays |= {"labels": compared.labels, "own": compared.own}
+            dice = compared.dice
     _write(request.out, arrays)
     return DecodeResult(
         out=request.out,
@@ -114,8 +114,9 @@ def decode(model: Model, request: Decode, *_: object) -> DecodeResult:
 
 def sheet(model: Model, request: Sheet, *_: object) -> SheetResult:
     """Draw a slice along the dimensions of a code."""
-    segmenter, kept = _slice(model, request)
-    drawn = traverse(segmenter, kept, request.code)
+    with _one_thread():
+        segmenter, kept = _slice(model, request)
+        drawn = traverse(segmenter, kept, request.code)
     _make(request.out.parent)
     write_sheet(request.out, drawn, request.code)
     return SheetResult(out=request.out)
@@ -166,10 +167,10 @@ def measures(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute what takes milliseconds without threads that wait for each other.
+    """Compute what is done to one slice without threads that wait for each other.
 
-    Beside a training, that has the processor's cores to itself otherwise, waiting takes
-    ten times as long as computing.
+    Beside a training, which keeps the processor busy, waiting takes many times as long as
+    computing; without one, a second thread gains little on one slice.
     """
     usual = torch.get_num_threads()
     torch.set_num_threads(1)
