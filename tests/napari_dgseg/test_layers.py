@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Layer
 
 from dgseg.errors import LabelsError
+from dgseg.scans.geometry import Geometry
+from dgseg.scans.scan import Scan, ScanSource
 from dgseg.scans.schema import CARDIAC, SPINAL_GM
 from napari_dgseg import layers
 
@@ -124,3 +130,21 @@ def test_foreign_metadata_is_not_mistaken_for_ours():
     assert layers.scan_of(layer) is None
     layer.metadata = {"dgseg": {"scan": 3}}
     assert layers.scan_of(layer) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n_slices=st.integers(2, 60),
+    spacing_mm=st.integers(30, 800).map(lambda n: n / 100),
+    origin_mm=st.integers(-300_000, 300_000).map(lambda n: n / 1000),
+)
+@example(n_slices=16, spacing_mm=2.2, origin_mm=-31.721)
+def test_the_slider_reaches_every_slice(n_slices, spacing_mm, origin_mm):
+    affine = np.diag([0.7, 0.7, spacing_mm, 1.0])
+    affine[2, 3] = origin_mm
+    geometry = Geometry((4, 4, n_slices), affine, 2)
+    array = np.zeros(geometry.canonical_shape, np.float32)
+    scan = Scan(array, geometry, ScanSource(kind="memory", path=Path("memory")))
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*layers.image_layer(scan)))
+    assert viewer.dims.nsteps[0] == n_slices
