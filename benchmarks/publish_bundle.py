@@ -6,7 +6,9 @@
     python benchmarks/publish_bundle.py --bundle FINAL/bundle --loso LOSO --baseline BASELINE
 
 The last two trainings must have been given the same settings; that is checked. A model
-whose mean Dice at centres it has never seen is below that of the baseline is refused.
+whose mean Dice at centres it has never seen is below that of the baseline is refused as
+the one that sites start with; under another name (`--out .../models/NAME`) people may
+still choose it, and its card has both figures.
 """
 
 from __future__ import annotations
@@ -76,7 +78,8 @@ def main():
         table, metrics = evaluation(options.loso, info)
     baseline = ""
     if options.baseline:
-        baseline, scores = compared(options.baseline, metrics)
+        is_default = options.out.resolve() == (MODELS / "spinal-gm").resolve()
+        baseline, scores = compared(options.baseline, metrics, refuse=is_default)
         metrics = metrics | scores
     scans = info.training["labelled_scans"]
     real = {name: n for name, n in scans.items() if not name.startswith("synthetic-")}
@@ -124,12 +127,12 @@ def mean_over_centres(loso):
     }
 
 
-def compared(baseline, metrics):
-    """Words and numbers on another method; refuses a model that is below it."""
+def compared(baseline, metrics, *, refuse):
+    """Words and numbers on another method; refuses a model that is below it, if asked to."""
     content = json.loads((baseline / RESULT_NAME).read_text(encoding="utf-8"))
     mine = metrics["leave_one_centre_out"]["mean_dice"]
     theirs = mean_over_centres(baseline)
-    if fmean(mine.values()) < fmean(theirs.values()):
+    if refuse and fmean(mine.values()) < fmean(theirs.values()):
         raise SystemExit(f"not published: {mine} is below the baseline's {theirs}")
     method = content["config"]["method"]
     words = BASELINE.format(
