@@ -59,6 +59,7 @@ def test_setup_lists_every_package():
         "dgseg.adaptation.config, dgseg.training.config, dgseg.methods.config",
         "dgseg.cli.main",
         "napari_dgseg.dock, napari_dgseg.demo.player, napari_dgseg._readers",
+        "napari_dgseg.inspector.dock",
     ],
 )
 def test_imports_without_torch(modules):
