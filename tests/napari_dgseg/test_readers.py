@@ -56,7 +56,7 @@ def test_a_scan_is_one_image_in_patient_orientation(write):
     assert kind == "image"
     assert data.shape == (5, 18, 20)
     assert kwargs["axis_labels"] == ("axial I-S", "coronal A-P", "sagittal R-L")
-    np.testing.assert_allclose(kwargs["scale"], (3, 0.7, 0.5))
+    np.testing.assert_allclose(kwargs["scale"], (3, 0.7, 0.5), rtol=1e-5)
     assert kwargs["name"] == "scan.nii.gz"
 
 

@@ -99,12 +99,12 @@ def test_pictures_that_fail_say_why(dock, scan_files, idle, worker):
 
 
 def test_progress_counts_and_failures_can_be_tried_again(
-    dock, scan_files, idle, answers, worker, press
+    dock, scan_files, idle, answers, worker, press, qtbot
 ):
     session = dock.parts.session
     session.add_paths(scan_files[:3])
     idle()
-    assert dock.bar.isVisible()
+    qtbot.waitUntil(dock.bar.isVisible)  # with the body, which shows a moment later
     assert dock.bar.format() == "0 of 3 scans"
     worker.fail(DgsegError("The scan is constant."))
     assert "1 scan could not be looked into" in dock.failures.text
