@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QPoint, QPointF, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_dgseg.curves import paint_ground, quiet_plot
 from napari_dgseg.look import Look
 from napari_dgseg.widgets import column
 
@@ -108,11 +109,7 @@ class ErrorCurve(QWidget):
     def _make_plot(self) -> None:
         import pyqtgraph
 
-        self.plot = pyqtgraph.PlotWidget()
-        self.plot.setMenuEnabled(False)
-        self.plot.setMouseEnabled(x=False, y=False)
-        self.plot.hideButtons()
-        self.plot.setAccessibleName("Reconstruction error of each slice")
+        self.plot = quiet_plot("Reconstruction error of each slice", HEIGHT)
         self.plot.setToolTip("Click a peak, or anywhere else, to go to the slice")
         self.plot.setCursor(Qt.CursorShape.PointingHandCursor)
         item = self.plot.getPlotItem()
@@ -140,12 +137,7 @@ class ErrorCurve(QWidget):
             return
         import pyqtgraph
 
-        self.plot.setBackground(self._look.raised)
-        muted = self._look.tone("muted")
-        for side in ("left", "bottom"):
-            axis = self.plot.getPlotItem().getAxis(side)
-            axis.setPen(muted)
-            axis.setTextPen(muted)
+        paint_ground(self.plot, self._look)
         self._marker.setPen(pyqtgraph.mkPen(self._look.text, width=1.5))
         for at, colour in enumerate(curve_colours(self._look)):
             self._lines[at].setPen(pyqtgraph.mkPen(colour, width=2))
