@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -53,6 +52,7 @@ from dgseg.evaluation.benchmark.claims import (
     work_in_folder,
 )
 from dgseg.evaluation.benchmark.scores import score_subject_scan
+from dgseg.evaluation.benchmark.settings import through_json
 from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter
@@ -211,8 +211,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         # A preset that was changed in the meantime is not that of the cell.
         content["preset"] = asdict(registry.resolve(task.config.method)[1])
         _check_options(task.config)
-    # Once through JSON: tuples become lists, as they are when read again.
-    return dict(json.loads(json.dumps(content)))
+    return through_json(content)
 
 
 def _check_options(config: AdaptConfig) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from dgseg.evaluation.benchmark.claims import (
 )
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
 from dgseg.evaluation.benchmark.scores import model_slices, score_subject_scans
+from dgseg.evaluation.benchmark.settings import through_json, training_settings
 from dgseg.evaluation.benchmark.splits import Split, saved_split
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter, load_network
@@ -97,42 +97,20 @@ def settings_of(
 ) -> tuple[TrainConfig, dict[str, Any]]:
     """The training of a cell, and all that its result depends on, as JSON.
 
-    The settings of the method's preset are spelt out, so that one that was changed in
-    the meantime is not taken for the one that was trained.
-
     Raises
     ------
     MethodError, TrainingError
         See `config_of`; also if the method does not take one of its options.
     """
     config = config_of(cell, plan, len(split.source_domains))
-    # How the work is spread over a machine changes no result worth the name.
-    settings = {
-        key: value
-        for key, value in asdict(config).items()
-        if key not in {"threads", "checkpoint_every_s", "memory_limit_gb"}
-    }
-    _, preset = registry.resolve(config.method, config.size)
-    network = registry.network(
-        config.method,
-        config.method_options(),
-        n_classes,
-        config.width,
-        config.depth,
-        len(split.source_domains),
-        config.size,
-    )
     content = {
         "format": _FORMAT,
         "cell": asdict(cell),
         "label": plan.row_of(cell).label,
-        "config": settings,
-        "preset": asdict(preset),
-        "network": network,
+        **training_settings(config, n_classes, len(split.source_domains)),
         "split": asdict(split),
     }
-    # Once through JSON: tuples become lists, as they are when read again.
-    return config, json.loads(json.dumps(content))
+    return config, through_json(content)
 
 
 def run_cell(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -14,11 +13,11 @@ from dgseg.bundles.bundle import read_info
 from dgseg.datasets.registry import DATASETS
 from dgseg.evaluation.benchmark.claims import SCORES_NAME, CellResult, work_in_folder
 from dgseg.evaluation.benchmark.scores import score_subject_scan
+from dgseg.evaluation.benchmark.settings import through_json, training_settings
 from dgseg.evaluation.centres.division import Division, divide
 from dgseg.evaluation.centres.plan import CentresCell, CentresPlan
 from dgseg.files import atomic_write, write_json
 from dgseg.inference.segmenter import Segmenter
-from dgseg.methods import registry
 from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import Provenance, TrainingSet, train, training_set
 
@@ -38,35 +37,15 @@ def settings_of(
     MethodError
         If the method does not take one of its options.
     """
-    config = plan.config_of(cell)
-    settings = {
-        key: value
-        for key, value in asdict(config).items()
-        # How the work is spread over a machine changes no result worth the name.
-        if key not in {"threads", "checkpoint_every_s", "memory_limit_gb"}
-    }
-    _, preset = registry.resolve(config.method, config.size)
     n_domains = len(cell.sources) + bool(cell.row.adapted)
-    network = registry.network(
-        config.method,
-        config.method_options(),
-        n_classes,
-        config.width,
-        config.depth,
-        n_domains,
-        config.size,
-    )
     content = {
         "format": FORMAT,
         "cell": asdict(cell),
-        "config": settings,
-        "preset": asdict(preset),
-        "network": network,
+        **training_settings(plan.config_of(cell), n_classes, n_domains),
         "halves": {centre: asdict(halves) for centre, halves in division.halves.items()},
         "split": {"validation": division.validation},
     }
-    # Once through JSON: tuples become lists, as they are when read again.
-    return dict(json.loads(json.dumps(content)))
+    return through_json(content)
 
 
 def division_of(cell: CentresCell, plan: CentresPlan, out: Path, data: TrainingSet) -> Division:
