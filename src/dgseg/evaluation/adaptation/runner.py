@@ -17,9 +17,8 @@ from dgseg.evaluation.benchmark.claims import (
     check_claim,
     folder_of,
 )
-from dgseg.evaluation.benchmark.runner import Say, failed, guarded, work_off
-from dgseg.training.data import TrainingSet, training_set
-from dgseg.training.loop import OnStep, ShouldStop
+from dgseg.evaluation.benchmark.runner import Say, attempt, failed, work_off
+from dgseg.training.data import training_set
 
 _log = logging.getLogger(__name__)
 
@@ -71,37 +70,16 @@ def run(
     for cell in cells:
         settings = settings_of(task_of(cell, plan, out, bundles, data))
         check_claim(folder_of(out, cell), settings)
-    work = partial(
-        attempt,
+    there = out.resolve()
+    one = partial(
+        run_cell,
         plan=plan,
-        out=out.resolve(),
+        out=there,
         bundles=bundles.resolve(),
         data=data if workers == 1 else None,
     )
+    work = partial(attempt, run_cell=one, out=there)
     return work_off(cells, work, partial(failed, out=out), workers=workers, say=say)
-
-
-def attempt(
-    cell: AdaptationCell,
-    plan: AdaptationPlan,
-    out: Path,
-    bundles: Path,
-    say: Say,
-    *,
-    should_stop: ShouldStop | None = None,
-    data: TrainingSet | None = None,
-) -> CellResult:
-    """Run one cell; where it fails, say so in its folder instead of raising.
-
-    See `dgseg.evaluation.adaptation.cells.run_cell` for the parameters.
-    """
-
-    def work(on_step: OnStep) -> CellResult:
-        return run_cell(
-            cell, plan, out, bundles, on_step=on_step, should_stop=should_stop, data=data
-        )
-
-    return guarded(cell, out, say, work)
 
 
 def train_bundles(

@@ -23,10 +23,10 @@ from dgseg.evaluation.benchmark.claims import (
     check_claim,
     folder_of,
 )
-from dgseg.evaluation.benchmark.plan import BenchmarkPlan, Cell
+from dgseg.evaluation.benchmark.plan import BenchmarkPlan
 from dgseg.files import write_json
 from dgseg.training.loop import OnStep, ShouldStop
-from dgseg.training.train import TrainingSet, training_set
+from dgseg.training.train import training_set
 
 Say = Callable[[str], None]
 
@@ -83,8 +83,9 @@ def run(
         split = split_of(cell, plan, out, data)
         _, settings = settings_of(cell, plan, split, data.schema.n_classes)
         check_claim(folder_of(out, cell), settings)
-    here = workers == 1 and scheduler is None
-    work = partial(attempt, plan=plan, out=out.resolve(), data=data if here else None)
+    here, there = workers == 1 and scheduler is None, out.resolve()
+    one = partial(run_cell, plan=plan, out=there, data=data if here else None)
+    work = partial(attempt, run_cell=one, out=there)
     return work_off(
         cells, work, partial(failed, out=out), workers=workers, scheduler=scheduler, say=say
     )
@@ -148,32 +149,40 @@ def work_off(
     return tuple(ended[cell] for cell in cells)
 
 
+class RunCell(Protocol):
+    """Runs one cell of a benchmark, whose plan and folder it knows."""
+
+    def __call__(
+        self, cell: Any, *, on_step: OnStep, should_stop: ShouldStop | None
+    ) -> CellResult:
+        """Run it."""
+        ...
+
+
 def attempt(
-    cell: Cell,
-    plan: BenchmarkPlan,
+    cell: Named,
+    run_cell: RunCell,
     out: Path,
     say: Say,
     *,
     should_stop: ShouldStop | None = None,
-    data: TrainingSet | None = None,
 ) -> CellResult:
-    """Run one cell; where it fails, say so in its folder instead of raising.
+    """Run one cell of any benchmark; where it fails, say so in its folder, do not raise.
 
-    See `dgseg.evaluation.benchmark.cells.run_cell` for the parameters.
+    Parameters
+    ----------
+    cell : Named
+    run_cell : callable
+        Can be pickled where there are several processes.
+    out : Path
+        Folder of the benchmark.
+    say : callable
+        As in `run`.
+    should_stop : callable, optional
+        As in `dgseg.training.loop.fit`.
     """
-
-    def work(on_step: OnStep) -> CellResult:
-        return run_cell(cell, plan, out, on_step=on_step, should_stop=should_stop, data=data)
-
-    return guarded(cell, out, say, work)
-
-
-def guarded(
-    cell: Named, out: Path, say: Say, work: Callable[[OnStep], CellResult]
-) -> CellResult:
-    """Do the work of a cell; where it fails, say so in its folder instead of raising."""
     try:
-        return work(Progress(cell, say).report)
+        return run_cell(cell, on_step=Progress(cell, say).report, should_stop=should_stop)
     except DgsegError as error:
         return failed(cell, out, error)
     except Exception as error:  # noqa: BLE001

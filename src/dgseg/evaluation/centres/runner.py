@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from dgseg.evaluation.benchmark.claims import CellResult, check_claim, folder_of
-from dgseg.evaluation.benchmark.runner import Say, failed, guarded, work_off
+from dgseg.evaluation.benchmark.runner import Say, attempt, failed, work_off
 from dgseg.evaluation.centres.cells import division_of, run_cell, settings_of
-from dgseg.evaluation.centres.plan import CentresCell, CentresPlan
-from dgseg.training.data import TrainingSet, training_set
-from dgseg.training.loop import OnStep, ShouldStop
+from dgseg.evaluation.centres.plan import CentresPlan
+from dgseg.training.data import training_set
 
 _log = logging.getLogger(__name__)
 
@@ -61,25 +60,7 @@ def run(
         division.learnt(data, cell.sources, cell.row.adapted)
         settings = settings_of(cell, plan, division, data.schema.n_classes)
         check_claim(folder_of(out, cell), settings)
-    work = partial(attempt, plan=plan, out=out.resolve(), data=data if workers == 1 else None)
+    there = out.resolve()
+    one = partial(run_cell, plan=plan, out=there, data=data if workers == 1 else None)
+    work = partial(attempt, run_cell=one, out=there)
     return work_off(cells, work, partial(failed, out=out), workers=workers, say=say)
-
-
-def attempt(
-    cell: CentresCell,
-    plan: CentresPlan,
-    out: Path,
-    say: Say,
-    *,
-    should_stop: ShouldStop | None = None,
-    data: TrainingSet | None = None,
-) -> CellResult:
-    """Run one cell; where it fails, say so in its folder instead of raising.
-
-    See `dgseg.evaluation.centres.cells.run_cell` for the parameters.
-    """
-
-    def work(on_step: OnStep) -> CellResult:
-        return run_cell(cell, plan, out, on_step=on_step, should_stop=should_stop, data=data)
-
-    return guarded(cell, out, say, work)
