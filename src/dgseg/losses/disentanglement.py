@@ -11,7 +11,7 @@ LOG_VARIANCE_LIMIT = 10.0
 """Above this log variance (a standard deviation of 148), none is believed."""
 
 
-def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+def kl_to_normal(mean: Tensor, log_variance: Tensor, free: float = 0.0) -> Tensor:
     """Kullback-Leibler divergence of normal codes from the standard normal one.
 
     ``mean over images of sum over dimensions of (mu^2 + e^v - 1 - v) / 2``
@@ -19,11 +19,18 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     `LOG_VARIANCE_LIMIT` the exponential goes on as its tangent: it cannot
     overflow, and its gradient still leads back.
 
+    With `free` nats for each dimension only what is above them, in the mean over
+    images, counts: ``sum over dimensions of max(0, mean over images - free)``, the
+    gradient of the free bits of Kingma et al. (NIPS 2016, appendix C). A code then has
+    no reason to be emptied below that.
+
     Parameters
     ----------
     mean, log_variance : Tensor, shape (N, k)
         Of the codes, every dimension on its own; computed in float32, or in
         float64 if given so.
+    free : float
+        Nats, 0 or more.
 
     Returns
     -------
@@ -33,7 +40,10 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
     mean, log_variance = widened(mean), widened(log_variance)
     excess = (log_variance - LOG_VARIANCE_LIMIT).relu()
     variance = log_variance.clamp_max(LOG_VARIANCE_LIMIT).exp() * (1.0 + excess)
-    return 0.5 * (mean.square() + variance - 1.0 - log_variance).sum(dim=-1).mean()
+    nats = 0.5 * (mean.square() + variance - 1.0 - log_variance)
+    if free:
+        return (nats.mean(dim=0) - free).relu().sum()
+    return nats.sum(dim=-1).mean()
 
 
 def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -34,6 +34,9 @@ class DisentanglingConfig(OptimiserConfig):
         Of the mean absolute error of the reconstruction; of the distance of
         both codes from a standard normal distribution; of the error of codes
         found in the reconstruction.
+    kl_free : float
+        Nats that every dimension of a code may carry at no cost; see
+        `dgseg.losses.disentanglement.kl_to_normal`.
     hsic_weight, classification_weight, rank_weight : float
         Of the dependence of style and domain code; of the domain's
         classification; of the singular value that anatomy should not have.
@@ -62,6 +65,7 @@ class DisentanglingConfig(OptimiserConfig):
     background_dice: bool = True
     reconstruction_weight: _Factor = 1.0
     kl_weight: _Factor = 0.1
+    kl_free: _Factor = 0.0
     latent_weight: _Factor = 0.0
     hsic_weight: _Factor = 0.1
     hsic: Literal["biased", "unbiased", "normalised", "published"] = "biased"

@@ -208,10 +208,7 @@ class Disentangling(OneNetwork):
             "reconstruction": lambda: reconstruction_l1(
                 seen.reconstruction, view.images, view.valid
             ),
-            "kl": lambda: (
-                kl_to_normal(seen.codes.style_mean, seen.codes.style_log_variance)
-                + kl_to_normal(seen.codes.domain_mean, seen.codes.domain_log_variance)
-            ),
+            "kl": lambda: self._divergence(seen.codes),
             "classification": lambda: self._classification(seen.domain_logits, view.domains),
         }
         if seen.anatomy.shape[1] > self.net.config.n_classes:
@@ -231,6 +228,12 @@ class Disentangling(OneNetwork):
             return 0.0 * seen.logits.float().sum(), found
         total = torch.stack([weights[name] * term for name, term in found.items()]).sum()
         return total, found
+
+    def _divergence(self, codes: Codes) -> Tensor:
+        free = self.config.kl_free
+        return kl_to_normal(codes.style_mean, codes.style_log_variance, free) + kl_to_normal(
+            codes.domain_mean, codes.domain_log_variance, free
+        )
 
     def _dependence(self, seen: Seen) -> Tensor:
         bandwidth: float | Literal["median"] = self.config.hsic_bandwidth or "median"

@@ -45,6 +45,26 @@ def test_divergence_is_that_of_torch(n, k, spread, seed):
     assert ours >= -1e-12
 
 
+def test_free_nats_cost_nothing_and_what_is_above_them_costs_as_ever():
+    # The first dimension carries 0.5 * 0.09 = 0.045 nats, the second 0.5 * 4 = 2.
+    mean = torch.tensor([[0.3, 2.0], [-0.3, -2.0]], dtype=DOUBLE, requires_grad=True)
+    value = kl_to_normal(mean, torch.zeros(2, 2, dtype=DOUBLE), free=0.25)
+    assert float(value.detach()) == pytest.approx(1.75)
+    value.backward()
+    expected = torch.tensor([[0.0, 1.0], [0.0, -1.0]], dtype=DOUBLE)
+    torch.testing.assert_close(mean.grad, expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(k=st.integers(1, 5), free=st.floats(0.01, 2), seed=st.integers(0, 999))
+def test_free_nats_are_those_of_each_dimension_in_the_mean_over_images(k, free, seed):
+    generator = torch.Generator().manual_seed(seed)
+    mean, log_variance = torch.randn(2, 4, k, dtype=DOUBLE, generator=generator)
+    each = [kl_to_normal(mean[:, [j]], log_variance[:, [j]]) for j in range(k)]
+    expected = sum(max(0.0, float(nats) - free) for nats in each)
+    assert float(kl_to_normal(mean, log_variance, free)) == pytest.approx(expected)
+
+
 def test_divergence_by_monte_carlo():
     mean, log_variance = code()
     draws = reparameterise(mean.expand(20_000, 5, 3), log_variance.expand(20_000, 5, 3))

@@ -52,7 +52,7 @@ from dgseg.evaluation.benchmark.claims import (
     work_in_folder,
 )
 from dgseg.evaluation.benchmark.scores import score_subject_scan
-from dgseg.evaluation.benchmark.settings import through_json
+from dgseg.evaluation.benchmark.settings import preset_settings, through_json
 from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter
@@ -209,7 +209,7 @@ def settings_of(task: Task) -> dict[str, Any]:
         content["folds"] = task.folds
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
-        content["preset"] = asdict(registry.resolve(task.config.method)[1])
+        content["preset"] = preset_settings(registry.resolve(task.config.method)[1])
         _check_options(task.config)
     return through_json(content)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from dgseg.methods import registry
@@ -11,6 +11,8 @@ from dgseg.training.config import TrainConfig
 
 # How the work is spread over a machine changes no result worth the name.
 _OF_THE_MACHINE = {"threads", "checkpoint_every_s", "memory_limit_gb"}
+# Came after the first cells: where they change nothing, those are still the same cells.
+_CAME_LATER = {"kl_free"}
 
 
 def training_settings(config: TrainConfig, n_classes: int, n_domains: int) -> dict[str, Any]:
@@ -45,8 +47,26 @@ def training_settings(config: TrainConfig, n_classes: int, n_domains: int) -> di
     spelt_out = asdict(config).items()
     return {
         "config": {key: value for key, value in spelt_out if key not in _OF_THE_MACHINE},
-        "preset": asdict(preset),
+        "preset": preset_settings(preset),
         "network": network,
+    }
+
+
+def preset_settings(preset: Any) -> dict[str, Any]:
+    """The settings of a method's preset, as the folder of a cell keeps them.
+
+    Without those that were added after cells had been made, where they have the value
+    with which everything is as it was.
+
+    Parameters
+    ----------
+    preset : dataclass
+    """
+    defaults = {field.name: field.default for field in fields(preset)}
+    return {
+        name: value
+        for name, value in asdict(preset).items()
+        if name not in _CAME_LATER or value != defaults[name]
     }
 
 
