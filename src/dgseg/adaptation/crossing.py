@@ -3,10 +3,11 @@
 Where there are few corrected slices the candidate needs them all, so that none is left
 that could judge it. What can be judged is the training: it is done again without one
 group of the slices after the other (`dgseg.adaptation.holdout.choose_folds`), with the
-same method, bundle, seed and number of steps, and each of these models is compared with
-the bundle on the slices that it has never seen, neither their labels nor their images.
-They have learnt from fewer slices than the candidate, so that what they gain is rather
-less than what it gains. Nobody else ever sees them.
+same method, bundle and seed, and each of these models is compared with the bundle on the
+slices that it has never seen, neither their labels nor their images. Each is a complete
+training, but a shorter one (`dgseg.adaptation.holdout.FOLD_SHARE`), for they share the
+candidate's time. They have learnt from fewer slices and for less long than the candidate,
+so that what they gain is rather less than what it gains. Nobody else ever sees them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from dgseg.adaptation.candidate import Plan, fine_tune, items_without
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.holdout import HeldoutScores, Slices
+from dgseg.adaptation.holdout import FOLD_SHARE, HeldoutScores, Slices, Split, fold_steps
 from dgseg.adaptation.judging import LazySegmenter
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import PartWatcher, Watcher
@@ -47,6 +48,8 @@ class Crossing:
         For the bundle's proposals, a folder a scan, and for each training's own.
     unlabelled : collection of str, optional
         As in `dgseg.adaptation.candidate.fine_tune`.
+    share : float
+        Steps of each training for each step of the candidate's.
     """
 
     folds: tuple[Slices, ...]
@@ -56,11 +59,10 @@ class Crossing:
     before: Path
     folder: Path
     unlabelled: Collection[str] | None = None
+    share: float = FOLD_SHARE
 
 
-def site_crossing(
-    reader: SiteReader, bundle: Path, folds: tuple[Slices, ...], plan: Plan
-) -> Crossing:
+def site_crossing(reader: SiteReader, bundle: Path, split: Split, plan: Plan) -> Crossing:
     """The further trainings of a job, on the scans of its site."""
     known = {item.scan_id: item for item in reader.usable}
 
@@ -73,7 +75,15 @@ def site_crossing(
 
     items = partial(items_without, reader)
     folders = (plan.before, plan.checkpoint)
-    return Crossing(folds, items, truth, bundle, *folders, unlabelled=reader.unlabelled)
+    return Crossing(
+        split.folds,
+        items,
+        truth,
+        bundle,
+        *folders,
+        unlabelled=reader.unlabelled,
+        share=split.fold_share,
+    )
 
 
 def cross_judge(
@@ -88,7 +98,7 @@ def cross_judge(
     ----------
     crossing : Crossing
     candidate : Path
-        The candidate's bundle: what is trained here takes as many steps as it did.
+        The candidate's bundle: what is trained here takes a share of the steps that it did.
     config : AdaptConfig
         The candidate's.
     watcher : Watcher
@@ -103,12 +113,16 @@ def cross_judge(
     DgsegError, AdaptationStopped
         As `dgseg.adaptation.candidate.fine_tune`.
     """
-    config = replace(config, steps=int(read_info(candidate).training["steps"]))
+    steps = int(read_info(candidate).training["steps"])
+    short = fold_steps(steps, crossing.share)
+    config = replace(config, steps=short)
     scores = HeldoutScores(read_info(crossing.bundle).labels, crossed=True)
     old = _segmenter(crossing.bundle, config)
+    n = len(crossing.folds)
     try:
-        for number in range(len(crossing.folds)):
-            new = _segmenter(_train(crossing, number, config, watcher), config)
+        for number in range(n):
+            part = PartWatcher(watcher, steps + number * short, lambda _: steps + n * short)
+            new = _segmenter(_train(crossing, number, config, part), config)
             try:
                 _compare(crossing, number, old, new, scores, watcher)
             finally:
@@ -118,14 +132,13 @@ def cross_judge(
     return scores
 
 
-def _train(crossing: Crossing, number: int, config: AdaptConfig, watcher: Watcher) -> Path:
+def _train(crossing: Crossing, number: int, config: AdaptConfig, part: PartWatcher) -> Path:
     """Train without one fold; returns the bundle."""
     n, fold = len(crossing.folds), crossing.folds[number]
     words = f"Training without slice group {number + 1} of {n}, to judge by it."
-    watcher.phase("judging", words)
+    part.whole.phase("judging", words)
     checkpoint = _folder(crossing, number)
     checkpoint.mkdir(parents=True, exist_ok=True)
-    part = PartWatcher(watcher, number + 1, n + 1)
     return fine_tune(
         lambda: crossing.items(fold),
         crossing.bundle,

@@ -22,6 +22,10 @@ FOLDS = 3
 """Further trainings, at most. More would each go without fewer slices, and so be nearer to
 the candidate, but share the same time."""
 
+FOLD_SHARE = 0.5
+"""Steps of a further training for each step of the candidate's. All share the time, and
+what judges is thrown away; ``docs/gate.md`` has what this costs the judgement."""
+
 Slices = Mapping[str, tuple[int, ...]]
 """Numbers of slices by scan."""
 
@@ -37,20 +41,32 @@ class Split:
     folds : tuple of mapping
         Slices by scan that one further training each does not learn from, while the
         candidate learns from all of them. Either these or `heldout`, or neither.
+    fold_share : float
+        Steps of such a training for each step of the candidate's.
     """
 
     heldout: Slices
     folds: tuple[Slices, ...] = ()
+    fold_share: float = FOLD_SHARE
 
     @property
-    def trainings(self) -> int:
-        """How many trainings there are, that of the candidate included."""
-        return 1 + len(self.folds)
+    def work(self) -> float:
+        """Steps of all trainings together for each step of the candidate's."""
+        return 1 + len(self.folds) * self.fold_share
+
+    def fold_steps(self, steps: int) -> tuple[int, ...]:
+        """Steps of each further training where the candidate has so many."""
+        return (fold_steps(steps, self.fold_share),) * len(self.folds)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Split:
-        """What `dataclasses.asdict` made, also after JSON."""
-        return cls(_slices(content["heldout"]), tuple(map(_slices, content["folds"])))
+        """What `dataclasses.asdict` made, also after JSON.
+
+        Where nothing is said of the share, as in older files, all trainings are of one
+        length.
+        """
+        heldout, folds = _slices(content["heldout"]), tuple(map(_slices, content["folds"]))
+        return cls(heldout, folds, float(content.get("fold_share", 1.0)))
 
 
 def choose_split(corrected: Mapping[str, Sequence[int]], every: int) -> Split:
@@ -68,6 +84,19 @@ def choose_split(corrected: Mapping[str, Sequence[int]], every: int) -> Split:
     if every and LEAST_CORRECTED <= n < FEW_CORRECTED:
         return Split({}, choose_folds(corrected))
     return Split(choose_heldout(corrected, every))
+
+
+def fold_steps(steps: int, share: float = FOLD_SHARE) -> int:
+    """Steps of a further training; its schedules end there.
+
+    Parameters
+    ----------
+    steps : int
+        Of the candidate.
+    share : float
+        As in `Split`.
+    """
+    return max(1, round(share * steps))
 
 
 def choose_folds(

@@ -3,8 +3,9 @@
 The result is a dict as JSON can hold it: ``bundle`` (a folder beside the
 result) with ``bundle_id`` and ``parent_id``, ``verdict``, ``holdout`` (both
 models' Dice by slice that judged them), ``dice_before`` and ``dice_after`` (means over the
-structures; by structure in ``verdict["numbers"]``), ``steps``, ``seconds``, and
-which scans were ``proposed`` and ``skipped``.
+structures; by structure in ``verdict["numbers"]``), ``steps``, ``judging_steps`` (of each
+further training that judges), ``seconds``, and which scans were ``proposed`` and
+``skipped``.
 """
 
 from __future__ import annotations
@@ -81,13 +82,13 @@ def adapt(
     reader.check()
     split = _split(reader, config.holdout_every, out / "checkpoint")
     # All trainings together take the time that was given.
-    config = dataclasses.replace(config, minutes=config.minutes / split.trainings)
+    config = dataclasses.replace(config, minutes=config.minutes / split.work)
     plan = Plan(split.heldout, out / "checkpoint")
-    part = PartWatcher(watcher, 0, split.trainings, quiet=False)
+    part = PartWatcher(watcher, 0, lambda n: n + sum(split.fold_steps(n)), quiet=False)
     candidate = train_candidate(reader, bundle, config, plan, part)
     crossed = None
     if split.folds:
-        crossing = site_crossing(reader, bundle, split.folds, plan)
+        crossing = site_crossing(reader, bundle, split, plan)
         crossed = cross_judge(crossing, candidate, config, watcher)
     watcher.phase("segmenting", "Segmenting with the candidate.")
     comparison = _compare(reader, bundle, candidate, config, plan, out, watcher, crossed)
@@ -98,7 +99,7 @@ def adapt(
     verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)
     _publish(candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
-    return _result(info, verdict, comparison, reader, time.monotonic() - start)
+    return _result(info, verdict, comparison, reader, split, time.monotonic() - start)
 
 
 def _compare(
@@ -174,8 +175,10 @@ def _result(
     verdict: Verdict,
     comparison: Comparison,
     reader: SiteReader,
+    split: Split,
     seconds: float,
 ) -> dict[str, Any]:
+    steps = int(info.training["steps"])
     return {
         "kind": "adapt",
         "bundle": "bundle",
@@ -185,7 +188,8 @@ def _result(
         "holdout": [dataclasses.asdict(score) for score in comparison.heldout.slices],
         "dice_before": verdict.numbers["dice_before"],
         "dice_after": verdict.numbers["dice_after"],
-        "steps": info.training["steps"],
+        "steps": steps,
+        "judging_steps": split.fold_steps(steps),
         "seconds": round(seconds, 1),
         "proposed": comparison.proposed,
         "skipped": sorted(reader.unusable),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -49,21 +49,23 @@ def check_stop(watcher: Watcher) -> None:
 
 @dataclass(frozen=True)
 class PartWatcher:
-    """The watcher of all of several equal trainings, as one of them sees it.
+    """The watcher of all of several trainings, as one of them sees it.
 
     Attributes
     ----------
     whole : Watcher
         Told of the steps as steps of all trainings together.
-    number, n_parts : int
-        Of this training, from 0; of all.
+    before : int
+        Steps of the trainings that come before this one.
+    of_all : callable
+        Gives the steps of all trainings, from the number of its own.
     quiet : bool
         Tell of steps, but neither of phases nor of losses: they are of no candidate.
     """
 
     whole: Watcher
-    number: int
-    n_parts: int
+    before: int
+    of_all: Callable[[int], int]
     quiet: bool = True
 
     def should_stop(self) -> bool:
@@ -79,8 +81,8 @@ class PartWatcher:
         self, step: int, total: int, losses: Mapping[str, float] | None = None
     ) -> None:
         """`step` of `total` of this training is done."""
-        done = self.number * total + step
-        self.whole.progress(done, self.n_parts * total, None if self.quiet else losses)
+        shown = None if self.quiet else losses
+        self.whole.progress(self.before + step, self.of_all(total), shown)
 
     def metrics(self, numbers: Mapping[str, object]) -> None:
         """Numbers that are no losses."""

@@ -14,6 +14,7 @@ from dgseg.adaptation.beside import SourceReader, find_sources
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.crossing import cross_judge, site_crossing
+from dgseg.adaptation.holdout import Split
 from dgseg.adaptation.reader import SiteReader
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
 from dgseg.errors import AdaptationError, DatasetError
@@ -133,7 +134,8 @@ def test_trainings_that_judge_have_the_sources_too(
 
     monkeypatch.setattr(module.SliceStore, "build", spy)
     folds = ({item.scan_id: (2,)}, {item.scan_id: (4,)})
-    cross_judge(site_crossing(reader, bundle, folds, plan), candidate, CONFIG, watcher)
+    crossing = site_crossing(reader, bundle, Split({}, folds), plan)
+    cross_judge(crossing, candidate, CONFIG, watcher)
     assert given == [[("clinic", 1), ("clinic (source)", 6), ("clinic (source)", 6)]] * 2
 
 

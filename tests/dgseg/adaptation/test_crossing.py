@@ -9,7 +9,7 @@ from dgseg.adaptation import crossing as module
 from dgseg.adaptation.candidate import Plan, fine_tune, train_candidate
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.crossing import cross_judge, site_crossing
-from dgseg.adaptation.holdout import choose_folds
+from dgseg.adaptation.holdout import choose_split, fold_steps
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
@@ -19,7 +19,7 @@ from dgseg.scans.schema import SPINAL_GM
 from dgseg.site.proposals import read_proposal
 
 CONFIG = AdaptConfig(
-    steps=3, device="cpu", precision="fp32", patch_px=32, threads=1, batch_unlabelled=2
+    steps=6, device="cpu", precision="fp32", patch_px=32, threads=1, batch_unlabelled=2
 )
 
 
@@ -54,7 +54,7 @@ def crossed(bundle, site, watcher, tmp_path):
         item.scan_id: np.flatnonzero(item.annotated).tolist() for item in site.usable[:2]
     }
     candidate = train_candidate(site, bundle, CONFIG, plan, watcher)
-    return candidate, site_crossing(site, bundle, choose_folds(corrected), plan)
+    return candidate, site_crossing(site, bundle, choose_split(corrected, 4), plan)
 
 
 def test_each_slice_is_judged_by_a_training_that_never_saw_it(
@@ -93,13 +93,13 @@ def test_each_slice_is_judged_by_a_training_that_never_saw_it(
             )
 
 
-def test_the_trainings_are_like_the_candidates_but_for_their_slices(crossed, bundle, watcher):
+def test_the_trainings_are_like_the_candidates_but_shorter(crossed, bundle, watcher):
     candidate, crossing = crossed
-    # Where time decides, they take the steps that the candidate has taken.
+    # Where time decides, they take their share of the steps that the candidate has taken.
     cross_judge(crossing, candidate, replace(CONFIG, steps=None, minutes=60.0), watcher)
     learnt = [candidate, *(crossing.folder / f"fold-{i}" / "candidate" for i in (1, 2, 3))]
     infos = [read_info(folder) for folder in learnt]
-    assert [info.training["steps"] for info in infos] == [3, 3, 3, 3]
+    assert [info.training["steps"] for info in infos] == [6, 3, 3, 3]
     assert {info.parent_id for info in infos} == {read_info(bundle).bundle_id}
     assert {info.training["config"]["seed"] for info in infos} == {0}
     weights = [
@@ -109,14 +109,48 @@ def test_the_trainings_are_like_the_candidates_but_for_their_slices(crossed, bun
     assert len({tuple(each.tolist()) for each in weights}) == 4
 
 
+def test_a_shorter_training_is_a_complete_one(crossed, bundle, site, watcher, tmp_path):
+    """Not the beginning of a longer one: its schedules end with it."""
+    candidate, crossing = crossed
+    cross_judge(crossing, candidate, CONFIG, watcher)
+    folder = tmp_path / "alone"
+    folder.mkdir()
+    alone = fine_tune(
+        lambda: crossing.items(crossing.folds[0]),
+        bundle,
+        replace(CONFIG, steps=3),
+        folder,
+        watcher,
+        unlabelled=crossing.unlabelled,
+    )
+    judge = crossing.folder / "fold-1" / "candidate"
+    expected, found = (read_weights(path, read_info(path)) for path in (alone, judge))
+    assert all(found[name].equal(weight) for name, weight in expected.items())
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(1, 1), (2, 1), (3, 2), (5, 2), (200, 100)])
+def test_no_training_is_without_a_step(steps, expected):
+    assert fold_steps(steps, 0.5) == expected
+
+
+def test_trainings_of_a_job_that_began_with_longer_ones_stay_as_long(crossed, watcher):
+    candidate, crossing = crossed
+    cross_judge(replace(crossing, share=1.0), candidate, CONFIG, watcher)
+    info = read_info(crossing.folder / "fold-1" / "candidate")
+    assert info.training["steps"] == CONFIG.steps
+    assert watcher.steps[-1] == (24, 24)
+
+
 def test_progress_is_over_all_trainings_and_without_their_losses(crossed, watcher):
     candidate, crossing = crossed
     watcher.steps.clear()
     watcher.phases.clear()
     cross_judge(crossing, candidate, CONFIG, watcher)
     assert watcher.phases == ["judging"] * 3
-    assert watcher.steps[-1] == (12, 12)
-    assert {total for _, total in watcher.steps} == {12}
+    # 6 of the candidate, and 3 of each of the others.
+    assert watcher.steps[-1] == (15, 15)
+    assert {total for _, total in watcher.steps} == {15}
+    assert min(step for step, _ in watcher.steps) > 6
     assert [step for step, _ in watcher.steps] == sorted(step for step, _ in watcher.steps)
 
 
@@ -138,5 +172,5 @@ def test_what_is_finished_is_not_done_again(crossed, watcher, monkeypatch):
     watcher.steps.clear()
     scores = cross_judge(crossing, candidate, CONFIG, watcher)
     assert {path: read_info(path).bundle_id for path in done} == made
-    assert min(step for step, _ in watcher.steps) > 9
+    assert min(step for step, _ in watcher.steps) > 12
     assert len(scores.slices) == 3

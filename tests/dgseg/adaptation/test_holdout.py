@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dgseg.adaptation.holdout import (
+    FOLD_SHARE,
     HeldoutScores,
     Overlap,
     Split,
@@ -67,10 +68,12 @@ def test_few_corrections_are_all_learnt_from_and_all_judge(corrected, every):
         assert all(0 < len(part) < n_all for part in parts)
         assert sum(map(len, parts)) == n_all
         assert set().union(*parts) == as_set(corrected)
-        assert split.trainings == 1 + len(parts)
+        assert split.work == 1 + FOLD_SHARE * len(parts)
+        assert split.fold_steps(10) == (round(10 * FOLD_SHARE),) * len(parts)
     else:
         assert split == Split(choose_heldout(corrected, every))
-        assert split.trainings == 1
+        assert split.work == 1
+        assert split.fold_steps(10) == ()
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,15 @@ def test_slices_of_one_scan_are_in_one_fold_where_that_can_be(corrected, folds):
 def test_a_split_survives_json():
     for split in (choose_split({"a": [1, 2], "b": [3]}, 4), choose_split({"a": range(9)}, 4)):
         assert Split.from_dict(json.loads(json.dumps(asdict(split)))) == split
+
+
+def test_a_split_of_an_older_job_has_trainings_of_one_length():
+    split = choose_split({"a": [1, 2], "b": [3]}, 4)
+    content = json.loads(json.dumps(asdict(split)))
+    del content["fold_share"]
+    again = Split.from_dict(content)
+    assert again.folds == split.folds
+    assert (again.work, again.fold_steps(10)) == (4.0, (10, 10, 10))
 
 
 def brute_force_dice(a, b, value):
