@@ -13,7 +13,7 @@ from typing import Any
 from dgseg.adaptation.candidate import fine_tune
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.crossing import Crossing, cross_judge
-from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_folds
+from dgseg.adaptation.holdout import FOLD_SHARE, LEAST_CORRECTED, choose_folds
 from dgseg.adaptation.judging import LazySegmenter
 from dgseg.adaptation.watcher import AdaptationStopped, Phase
 from dgseg.bundles.bundle import BundleInfo, read_info
@@ -207,6 +207,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     }
     if task.folds:
         content["folds"] = task.folds
+        content["fold_share"] = FOLD_SHARE
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
         content["preset"] = preset_settings(registry.resolve(task.config.method)[1])
