@@ -15,7 +15,6 @@ from dgseg.factors.record import write_factors
 from dgseg.files import read_array, write_array
 from dgseg.inference.segmenter import SegmentationStopped, Segmenter
 from dgseg.inspection import decoding
-from dgseg.inspection.embedding import tsne
 from dgseg.inspection.factors import scan_factors
 from dgseg.inspection.measures import Measuring
 from dgseg.inspection.parts import disentangled
@@ -23,6 +22,7 @@ from dgseg.inspection.pictures import scan_pictures, write_pictures
 from dgseg.inspection.sheet import traverse, write_sheet
 from dgseg.scans.sources import read
 from dgseg.site.proposals import read_proposal
+from dgseg.worker.apart import tsne_apart
 from dgseg.worker.model import Model, Report, ShouldStop
 from dgseg.worker.protocol import (
     Decode,
@@ -112,24 +112,37 @@ def decode(model: Model, request: Decode, *_: object) -> DecodeResult:
     )
 
 
-def sheet(model: Model, request: Sheet, *_: object) -> SheetResult:
+def sheet(model: Model, request: Sheet, report: Report, should_stop: ShouldStop) -> SheetResult:
     """Draw a slice along the dimensions of a code."""
+    report(0.0, "loading")
     with _one_thread():
         segmenter, kept = _slice(model, request)
-        drawn = traverse(segmenter, kept, request.code)
+        drawn = traverse(
+            segmenter,
+            kept,
+            request.code,
+            progress=lambda done: report(done, "inspecting"),
+            should_stop=should_stop,
+        )
+    if should_stop():
+        raise SegmentationStopped
+    report(1.0, "writing")
     _make(request.out.parent)
     write_sheet(request.out, drawn, request.code)
     return SheetResult(out=request.out)
 
 
-def embed(_: Model, request: Embed, *__: object) -> EmbedResult:
-    """Lay codes out on a plane."""
+def embed(_: Model, request: Embed, report: Report, should_stop: ShouldStop) -> EmbedResult:
+    """Lay codes out on a plane, in a process of its own: nothing else stops t-SNE."""
+    report(0.0, "inspecting")
     try:
-        found = tsne(read_array(request.codes), request.seed)
+        found = tsne_apart(read_array(request.codes), request.seed, should_stop)
     except (OSError, EOFError, ValueError) as error:
         raise DgsegError(
             "The codes cannot be read.", remedy="Compute the factors of the scans again."
         ) from error
+    if found is None:
+        raise SegmentationStopped
     _make(request.out.parent)
     try:
         write_array(request.out, found)

@@ -137,6 +137,40 @@ def test_inspecting_stops_between_batches(ask, scan, disentangled_bundle, tmp_pa
         ask(measures, should_stop=lambda: True)
 
 
+def test_a_sheet_stops_between_batches_and_leaves_nothing(
+    ask, model, scan, disentangled_bundle, tmp_path
+):
+    request = p.Sheet(
+        id=1,
+        source=scan,
+        slice=2,
+        bundle=disentangled_bundle,
+        code="style",
+        out=tmp_path / "new" / "sheet.png",
+    )
+    model.load(disentangled_bundle).runner.batch_size = lambda pixels: 4
+    done: list[float] = []
+
+    def report(fraction, stage):
+        done.append(fraction)
+
+    with pytest.raises(SegmentationStopped):
+        ask(request, report, should_stop=lambda: len(done) > 2)
+    assert 0 < done[-1] < 0.5
+    assert not (tmp_path / "new").exists()
+    ask(request, report)
+    assert done[-1] == 1
+    assert request.out.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_map_that_is_not_wanted_any_more_leaves_nothing(ask, rng, tmp_path):
+    np.save(tmp_path / "codes.npy", rng.normal(size=(500, 4)))
+    request = p.Embed(id=1, codes=tmp_path / "codes.npy", out=tmp_path / "map" / "places.npy")
+    with pytest.raises(SegmentationStopped):
+        ask(request, should_stop=lambda: True)
+    assert not request.out.parent.exists()
+
+
 def test_scans_that_are_gone_are_not_measured(ask, scan, disentangled_bundle, tmp_path):
     gone = ScanSource(kind="nifti", path=tmp_path / "gone.nii")
     found = ask(p.Measures(id=1, sources=(gone, scan), bundle=disentangled_bundle))
