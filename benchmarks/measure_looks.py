@@ -9,13 +9,14 @@ them the bundle's identity, stay what they are.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dgseg.bundles.bundle import INFO_NAME, SCHEMA_VERSION, BundleInfo, read_info
+from dgseg.bundles.look_bank import LookBank
 from dgseg.datasets.dataset import Entry
 from dgseg.datasets.registry import load
 from dgseg.files import write_json
@@ -44,6 +45,30 @@ class Slices:
                 yield resize(chosen, grid_size(scan.geometry, preprocessing))
 
 
+def look_bank(
+    info: BundleInfo, net: nn.Module, entries: Sequence[Entry], every: int = 1, most: int = 1000
+) -> LookBank | None:
+    """The look bank of a bundle, measured on what it has learnt from.
+
+    Parameters
+    ----------
+    info : BundleInfo
+    net : nn.Module
+        Its network, with its weights.
+    entries : sequence of Entry
+        Scans, among them those of the bundle's domains.
+    every : int
+        Of so many slices one is measured.
+    most : int
+        Scans of each domain at most.
+    """
+    chosen: list[Entry] = []
+    for domain in info.domains:
+        here = [entry for entry in entries if entry.domain == domain]
+        chosen += here[:: -(-len(here) // most) or 1]
+    return measure_look_bank(net, Slices(info, chosen, every))  # type: ignore[arg-type]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("bundle", type=Path)
@@ -52,13 +77,8 @@ def main() -> None:
     parser.add_argument("--scans", type=int, default=1000, help="of each domain at most")
     given = parser.parse_args()
     info, net = load_network(given.bundle)
-    entries: list[Entry] = []
-    for name in given.data:
-        data = load(name)
-        for domain in info.domains:
-            here = [entry for entry in data.entries if entry.domain == domain]
-            entries += here[:: -(-len(here) // given.scans) or 1]
-    bank = measure_look_bank(net, Slices(info, entries, given.every))  # type: ignore[arg-type]
+    entries = [entry for name in given.data for entry in load(name).entries]
+    bank = look_bank(info, net, entries, given.every, given.scans)
     changes = {"look_bank": bank, "schema_version": SCHEMA_VERSION}
     write_json(
         given.bundle / INFO_NAME, info.model_copy(update=changes).model_dump(mode="json")

@@ -9,10 +9,10 @@ from typing import Literal
 
 import numpy as np
 
-from dgseg.factors.distance import Distance
-from dgseg.site.proposals import stamp
+from dgseg.site.known import KnownScan, know_scan, stamp_of
 from dgseg.site.wording import joined
-from dgseg.site.workspace import Workspace
+
+__all__ = ["Concern", "KnownScan", "concerns", "know_scan", "stamp_of"]
 
 Kind = Literal["foreign", "contradiction", "absent", "one-scan"]
 
@@ -37,35 +37,6 @@ _USUAL = 1.0
 _TELLING = 0.05
 """Share of the comparable pairs of slices that must contradict each other: among hundreds
 of pairs of sound corrections one or two in a hundred seem to."""
-
-
-@dataclass(frozen=True, eq=False)
-class KnownScan:
-    """What is known of a scan of the site.
-
-    Attributes
-    ----------
-    scan_id : str
-        The scan.
-    title : str
-        As the person knows it.
-    corrected : mapping of int to ndarray of int, shape (classes,)
-        Pixels of each class, background first, by corrected slice.
-    changes : mapping of int to ndarray of int, shape (classes, classes)
-        Pixels by the class that the present model proposes, then by the one that a
-        person left, by corrected slice; only where the model has proposed anything.
-    look : ndarray of float, shape (slices, n)
-        What each slice looks like to that model; n is 0 where that is not known.
-    distance : Distance or None
-        How far the scan is from what that model has learnt from, where it can tell.
-    """
-
-    scan_id: str
-    title: str
-    corrected: Mapping[int, np.ndarray]
-    changes: Mapping[int, np.ndarray]
-    look: np.ndarray
-    distance: Distance | None = None
 
 
 @dataclass(frozen=True)
@@ -154,55 +125,6 @@ def _single(scans: Sequence[KnownScan]) -> Iterable[Concern]:
             "step 1: they need no corrections.",
             ((scans[0].scan_id, -1),),
         )
-
-
-def know_scan(workspace: Workspace, scan_id: str, title: str, bundle_id: str) -> KnownScan:
-    """What is known of a scan, from the disk.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        The site.
-    scan_id, title : str
-        The scan, and what the person calls it.
-    bundle_id : str
-        The present model; empty where there is none.
-    """
-    proposal = workspace.read_proposal(scan_id, bundle_id) if bundle_id else None
-    corrections = workspace.corrections(scan_id)
-    n = len(workspace.schema.labels) + 1
-    corrected, changes = {}, {}
-    for index in corrections.slices:
-        left = corrections.slice_labels(index)
-        corrected[index] = np.bincount(left.ravel(), minlength=n)
-        if proposal is not None:
-            pairs = n * proposal.labels[index].astype(np.intp) + left
-            changes[index] = np.bincount(pairs.ravel(), minlength=n * n).reshape(n, n)
-    traits = None if proposal is None else proposal.traits
-    return KnownScan(
-        scan_id=scan_id,
-        title=title,
-        corrected=corrected,
-        changes=changes,
-        look=np.empty((0, 0)) if traits is None else traits.look,
-        distance=None if proposal is None else proposal.distance,
-    )
-
-
-def stamp_of(workspace: Workspace, scan_id: str, bundle_id: str) -> tuple[object, ...] | None:
-    """What differs when `know_scan` would find something else; cheap.
-
-    None while there are corrections that are not on disk yet: then nothing tells.
-    """
-    corrections = workspace.corrections(scan_id)
-    if corrections.unsaved:
-        return None
-    try:
-        written = corrections.path.stat().st_mtime_ns
-    except OSError:
-        written = 0
-    proposed = stamp(workspace.proposal_folder(scan_id, bundle_id)) if bundle_id else 0
-    return (workspace.path, bundle_id, proposed, written, *corrections.slices.items())
 
 
 # --- corrections that contradict each other ---------------------------------------------
