@@ -95,7 +95,7 @@ class DGNet(Disentangling):
 
     def _gradient(self, train: View, test: View | None, episode: Episode) -> MetaGradient:
         weights = self._weights(episode)
-        kept = {"task", "reconstruction", "classification", "consistency"}
+        kept = {"task", "reconstruction", "classification", "consistency", "absent"}
         test_weights = {name: weights[name] for name in weights if name in kept}
 
         def loss(view: View, these: dict[str, float]) -> Any:

@@ -239,12 +239,13 @@ class Disentangling(OneNetwork):
         bandwidth: float | Literal["median"] = self.config.hsic_bandwidth or "median"
         return hsic(seen.style, seen.domain, estimator=self.config.hsic, bandwidth=bandwidth)
 
-    def _task(self, logits: Tensor, view: View) -> Tensor:
-        assert view.labels is not None
+    def _labelled_loss(
+        self, logits: Tensor, labels: Tensor, annotated: Tensor | None
+    ) -> Tensor:
         return dice_ce(
             logits,
-            view.labels,
-            view.annotated,
+            labels,
+            annotated,
             dice_weight=self.config.dice_weight,
             ce_weight=self.config.ce_weight,
             background=self.config.background_dice,

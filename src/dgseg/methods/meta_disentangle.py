@@ -15,9 +15,11 @@ from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.errors import MethodError
 from dgseg.methods.base import Batch, DomainBatch, Episode
 from dgseg.methods.dgnet import DGNet
+from dgseg.methods.disentangling import Seen
 from dgseg.methods.domains import split_domains
 from dgseg.methods.ensembling import Ensemble
 from dgseg.methods.meta_disentangle_config import MetaDisentangleConfig
+from dgseg.methods.views import View
 from dgseg.nets.disentangled import DisentangledNet, with_domains
 
 _LEAST_VARIANCE = 1e-6
@@ -33,7 +35,9 @@ class MetaDisentangle(DGNet):
     scanner or series of the site. In a step one of them is held out. Corrections
     enter by the supervised loss on their annotated pixels, whatever they were painted
     with; everything else is learnt from uncorrected slices, too. The domain
-    classifier gets one more class for each domain of the site.
+    classifier gets one more class for each domain of the site. A structure that no
+    correction shows is held, in every domain, to what the bundle says of it in the same
+    picture.
 
     Parameters
     ----------
@@ -108,6 +112,19 @@ class MetaDisentangle(DGNet):
 
     def _teacher(self, images: Tensor) -> Tensor:
         return self._ensemble(partial(self._probabilities, self.__dict__["_asked"]), images)
+
+    def _weights(self, episode: Episode) -> dict[str, float]:
+        """Holding what no label shows weighs as much as learning what labels show."""
+        return super()._weights(episode) | {"absent": self.config.task_weight}
+
+    def _terms(
+        self, seen: Seen, view: View, weights: Mapping[str, float]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        total, found = super()._terms(seen, view, weights)
+        held = self._held(seen.logits, view)
+        for name, term in held.items():
+            total = total + weights[name] * term
+        return total, found | held
 
     def _split(self, everything: Episode, real: Episode) -> tuple[list[str], list[str]]:
         """Meta-train domains, among them one that is real, and meta-test ones."""

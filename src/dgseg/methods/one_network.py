@@ -184,10 +184,16 @@ class OneNetwork(Method):
         assert labels is not None
         if self._absent:
             logits, labels = merge_absent(logits, labels, self._absent)
+        return self._labelled_loss(logits, labels, view.annotated)
+
+    def _labelled_loss(
+        self, logits: Tensor, labels: Tensor, annotated: Tensor | None
+    ) -> Tensor:
+        """The loss by which logits are told what the labels are."""
         return dice_ce(
             logits,
             labels,
-            view.annotated,
+            annotated,
             dice_weight=self.config.dice_weight,
             ce_weight=self.config.ce_weight,
         )
@@ -210,7 +216,7 @@ class OneNetwork(Method):
             if view.annotated is not None:
                 drawn &= view.annotated
             valid[: view.n_labelled] &= ~drawn
-        return {"held": held_loss(logits, before, self._absent, valid)}
+        return {"absent": held_loss(logits, before, self._absent, valid)}
 
     def _step(self, loss: Tensor, episode: Episode) -> None:
         """One step of the optimiser down the gradient of a loss."""

@@ -54,15 +54,21 @@ def make_domains(step=0, total=40, labelled=2, unlabelled=2, names=("a", "b"), s
     return Episode(domains, step, total, tuple(names))
 
 
-def make_method(name, total=40, precision="32-true", device="cpu", weights=None, **options):
-    """A method over a tiny network that is always the same, or has the given weights."""
-    settings = {"augment": "weak", "learning_rate": 1e-2} | options
+def make_net(name, settings):
+    """The network that a method begins with, always the same, and its description."""
     described = network(name, settings, N_CLASSES, width=4, depth=3, n_domains=2)
     with torch.random.fork_rng():
         torch.manual_seed(7)
-        net = build(described | {"groups": 2})
-        if weights is not None:
-            net.load_state_dict(weights)
+        return described, build(described | {"groups": 2})
+
+
+def make_method(name, total=40, precision="32-true", device="cpu", weights=None, **options):
+    """A method over a tiny network that is always the same, or has the given weights."""
+    settings = {"augment": "weak", "learning_rate": 1e-2} | options
+    described, net = make_net(name, settings)
+    if weights is not None:
+        net.load_state_dict(weights)
+    with torch.random.fork_rng():
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
         bank = make_style_bank(described) if described["kind"] == "disentangled" else None
         kind, _ = resolve(name)
@@ -91,9 +97,12 @@ def make_style_bank(network, names=("source",)):
 
 
 @cache
-def trained_weights():
-    """Of the tiny network, when it has learnt the toy task on the first domain."""
-    learner = make_method("deepall", total=50, learning_rate=3e-2, ema_decay=0.0)
+def trained_weights(name):
+    """Of a method's tiny network, when it has learnt the toy task on the first domain."""
+    _, net = make_net(name, {})
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    settings = {"augment": "weak", "learning_rate": 3e-2, "ema_decay": 0.0}
+    learner = create("deepall", net, fabric, settings, 50).train()
     for step in range(50):
         torch.manual_seed(step)
         learner.update(make_domains(step, 50, names=("a",), unlabelled=0))
@@ -187,10 +196,20 @@ def method():
 
 
 @pytest.fixture
-def trained():
-    """Weights for `method`: of a network that knows the toy task."""
-    with torch.random.fork_rng():
-        return trained_weights()
+def trained_for():
+    """Gives weights for `method`: of a network that knows the toy task."""
+
+    def trained_for(name):
+        with torch.random.fork_rng():
+            return trained_weights(name)
+
+    return trained_for
+
+
+@pytest.fixture
+def trained(trained_for):
+    """Those of a plain network."""
+    return trained_for("deepall")
 
 
 @pytest.fixture(autouse=True)

@@ -242,23 +242,35 @@ def overlap(learner, slices):
     return float(2 * (found & truth).sum() / (found.sum() + truth.sum()))
 
 
-@pytest.mark.parametrize("name", ["finetune", "mean-teacher"])
-def test_a_structure_that_no_correction_shows_is_not_forgotten(method, slices, trained, name):
+KEEPING = ("finetune", "mean-teacher", "meta-disentangle")
+
+
+@pytest.mark.parametrize("name", KEEPING)
+def test_a_structure_that_no_correction_shows_is_not_forgotten(
+    method, slices, trained_for, name
+):
+    trained = trained_for(name)
     before = overlap(method(name, weights=trained), slices)
-    lost, report = adapt(name, method, slices, trained, ())
-    assert "held" not in report
-    kept, report = adapt(name, method, slices, trained, (2,))
-    assert report["held"] >= 0
+    steps = 15 if name == "meta-disentangle" else 25  # it forgets sooner
+    lost, report = adapt(name, method, slices, trained, (), steps)
+    assert "absent" not in report
+    kept, report = adapt(name, method, slices, trained, (2,), steps)
+    assert report["absent"] >= 0
     assert before > 0.6
     assert overlap(kept, slices) > before - 0.1
     assert overlap(lost, slices) < overlap(kept, slices) - 0.2
 
 
-@pytest.mark.parametrize("name", ["finetune", "mean-teacher"])
-def test_what_holds_it_is_part_of_the_checkpoint(method, slices, trained, name):
+@pytest.mark.parametrize("name", KEEPING)
+def test_what_holds_it_is_part_of_the_checkpoint(method, slices, trained_for, name):
+    trained = trained_for(name)
     learner, _ = adapt(name, method, slices, trained, (2,), steps=2)
     again = method(name, learning_rate=5e-3)
     again.keep((2,))
     again.load_state_dict(learner.state_dict())
-    for key, value in trained.items():
-        assert torch.equal(again.start.state_dict()[key], value)
+    found = again.start.state_dict()
+    # The classifier of domains alone is larger than that of the bundle.
+    assert {key for key in found if not torch.equal(found[key], trained[key])} <= {
+        "classifier.weight",
+        "classifier.bias",
+    }

@@ -179,6 +179,33 @@ def test_of_several_scanners_each_may_be_held_out(slices):
     assert {"one", "two"} <= held_out
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_what_no_correction_shows_is_held_in_every_domain(slices, order):
+    torch.manual_seed(0)
+    method, episode = make(order=order, imagined=2), site_episode(slices)
+    batch = episode.domains["here"]
+    shown = replace(batch.labelled, labels=batch.labelled.labels.clamp_max(1))
+    method.keep((2,))
+    report = method.update(replace(episode, domains={"here": replace(batch, labelled=shown)}))
+    # Nothing has changed yet on either side but by the inner step.
+    assert report["absent"] < 1e-4
+    assert report["absent held out"] < 1e-2
+    for weight in method.net.parameters():
+        assert torch.isfinite(weight).all()
+
+
+def test_nothing_is_held_where_all_structures_are_shown(slices):
+    reports = []
+    for absent in (None, ()):
+        method = make()
+        if absent is not None:
+            method.keep(absent)
+        torch.manual_seed(0)
+        reports.append(method.update(site_episode(slices)))
+    assert reports[0] == reports[1]
+    assert not any(name.startswith("absent") for name in reports[0])
+
+
 def test_corrections_are_not_needed(slices):
     torch.manual_seed(0)
     report = make(ramp=0.0).update(site_episode(slices, labelled=0))
