@@ -21,9 +21,10 @@ from napari_dgseg.docked import DockedWidget
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.pages import AnatomyPage, Page, ReconstructionPage
-from napari_dgseg.inspector.probe_pages import SwapPage, TraversalPage
+from napari_dgseg.inspector.probe_pages import SwapPage
 from napari_dgseg.inspector.showing import Showing
 from napari_dgseg.inspector.site_pages import AppearancePage, MeasuresPage
+from napari_dgseg.inspector.traversal_page import TraversalPage
 from napari_dgseg.look import Look, style_sheet
 from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
 
@@ -169,6 +170,7 @@ class LatentInspectorDock(DockedWidget):
             (inspecting.gathering.changed, self._show_progress),
             (inspecting.arrived, stage.go_to),
             (inspecting.probing.asked, self._be_alone),
+            (inspecting.errands.asked, self._be_alone),
             (stage.slice_changed, self._show_slice),
             (self.parts.session.rows_changed, self._refresh_soon),
         ):

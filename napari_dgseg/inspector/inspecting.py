@@ -14,6 +14,7 @@ from dgseg.factors.record import ScanFactors
 from dgseg.scans.scan import ScanSource
 from dgseg.scans.schema import Label
 from napari_dgseg.adapting import RUNNING, Adapting
+from napari_dgseg.inspector.errands import Errands
 from napari_dgseg.inspector.gathering import Gathering
 from napari_dgseg.inspector.measuring import Measuring
 from napari_dgseg.inspector.models import Models, SeenModel
@@ -78,6 +79,7 @@ class Inspecting:
         self.gathering = Gathering(session, worker)
         self.picturing = Picturing(session, worker, folder)
         self.probing = Probing(session, worker, folder)
+        self.errands = Errands(session, worker, folder)
         self.measuring = Measuring(session, worker)
         self._connections = (
             (self.models.changed, self._on_models),
@@ -99,6 +101,7 @@ class Inspecting:
         self.gathering.close()
         self.picturing.close()
         self.probing.forget()
+        self.errands.close()
         self.measuring.stop()
         self.models.close()
         self._folder.cleanup()

@@ -1,12 +1,11 @@
-"""The tabs that ask what if: other codes for the slice on display, or another scan's look."""
+"""The tabs that ask what if have this in common; and the one that asks for another look."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QWidget
 
 from dgseg.errors import DgsegError
 from dgseg.factors.record import ScanFactors
@@ -14,20 +13,18 @@ from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.pages import NO_SCAN
 from napari_dgseg.inspector.probing import Codes, Decoded, Wish
-from napari_dgseg.inspector.showing import Showing
 from napari_dgseg.inspector.swap import SwapView
-from napari_dgseg.inspector.traversal import TraversalView
 from napari_dgseg.layers import contrast_limits
 from napari_dgseg.look import Look
 from napari_dgseg.stage import Stage
-from napari_dgseg.widgets import button, column, label, row
+from napari_dgseg.widgets import column, label
 
 _NO_CODES = "The model finds no finite codes in this slice: choose another one."
 _NO_BANK = "This model keeps no style bank, so nobody knows how far its codes reach."
 _LOOKING = "The model looks at this scan …"
 
 
-class _ProbePage:
+class ProbePage:
     """What both have in common: the codes and the picture of the slice on display."""
 
     def __init__(self, inspecting: Inspecting, stage: Stage) -> None:
@@ -67,151 +64,21 @@ class _ProbePage:
         shown = np.asarray(array[self.stage.slice_index], np.float32)
         return np.clip((shown - low) / (high - low), 0, 1)
 
-    def is_here(self, wish: Wish) -> bool:
-        """Whether an answer is about what is on display."""
+    def place_of(self, wish: Wish, *purposes: str) -> int | None:
+        """Which of the chosen models an answer is of; None for what is not on display.
+
+        A purpose is a word and the place of the model, such as ``"swap 1"``.
+        """
+        purpose, _, number = wish.purpose.partition(" ")
         here = (self.inspecting.scan_id, self.stage.slice_index)
-        chosen = {model.bundle_id for model in self.inspecting.models.chosen}
-        return (wish.scan_id, wish.index) == here and wish.model.bundle_id in chosen
+        if purpose not in purposes or (wish.scan_id, wish.index) != here:
+            return None
+        at, models = int(number), self.inspecting.models.chosen
+        fits = at < len(models) and models[at].bundle_id == wish.model.bundle_id
+        return at if fits else None
 
 
-class TraversalPage(_ProbePage):
-    """Traversal: a slider for each dimension of the slice's codes."""
-
-    title = "Traversal"
-
-    def __init__(self, inspecting: Inspecting, stage: Stage, showing: Showing) -> None:
-        super().__init__(inspecting, stage)
-        self._showing = showing
-        self.sliders = TraversalView()
-        self.whose = label(tone="muted", role="small")
-        self.in_viewer = button(
-            "Show in the viewer",
-            "Lay the decoded slice over the scan; it follows the sliders",
-            primary=True,
-        )
-        self.in_viewer.setCheckable(True)
-        self.view = QWidget()
-        layout = column(self.view)
-        layout.addLayout(row(self.in_viewer))
-        layout.addWidget(self.whose)
-        layout.addWidget(self.sliders, 1)
-        self._slice: object = None
-        self._decoded: Decoded | None = None
-        self.sliders.codes_changed.connect(self._ask)
-        self.sliders.sheet_wanted.connect(self._ask_file)
-        self.in_viewer.clicked.connect(self._show_layer)
-        self._connections = (
-            (inspecting.probing.decoded, self._take),
-            (inspecting.probing.failed, self._on_failed),
-            (showing.changed, self._show_state),
-        )
-        for signal, slot in self._connections:
-            signal.connect(slot)
-
-    def close(self) -> None:
-        """Listen to nobody any more."""
-        for signal, slot in self._connections:
-            signal.disconnect(slot)
-
-    def wear(self, look: Look) -> None:
-        """Take the colours of a theme."""
-        self.sliders.wear(look)
-
-    @property
-    def model(self) -> SeenModel:
-        """The model whose codes the sliders move: of two, the one in use."""
-        return self.inspecting.models.chosen[0]
-
-    def show_slice(self) -> None:
-        """Move the sliders to another slice's codes."""
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show the codes of the slice on display, unless they are shown already."""
-        both = len(self.inspecting.models.chosen) > 1
-        self.whose.setText("The sliders move the model in use." if both else "")
-        self.whose.setVisible(both)
-        text, busy, is_error = self.lack(self.model)
-        self.in_viewer.setEnabled(not text)
-        if text:
-            self._slice = None
-            if busy:
-                self.sliders.busy(text)
-            else:
-                self.sliders.say(text, "bad" if is_error else "muted")
-            return
-        factors, bank = self.factors(self.model), self.model.info.style_bank
-        index = self.stage.slice_index
-        state = (factors, index)
-        if factors is None or bank is None or state == self._slice:
-            return
-        self._slice = state
-        self.sliders.show_original(self.image())
-        self.sliders.show_codes(
-            factors.style[index], factors.domain[index], bank, site=self._site()
-        )
-        self._show_state()
-
-    def _site(self) -> tuple[np.ndarray, np.ndarray]:
-        records = self.inspecting.gathering.all_of(self.model.bundle_id)
-        style, domain = (
-            np.concatenate([getattr(each, code) for each in records])
-            for code in ("style", "domain")
-        )
-        return style, domain
-
-    def _ask(self, style: Codes, domain: Codes) -> None:
-        if self._slice is None:
-            return
-        self.inspecting.probing.decode(
-            Wish(
-                "traversal",
-                self.model,
-                self.inspecting.scan_id,
-                self.stage.slice_index,
-                style or None,
-                domain or None,
-            )
-        )
-
-    def _take(self, decoded: Decoded) -> None:
-        if decoded.wish.purpose != "traversal" or not self.is_here(decoded.wish):
-            return
-        self.sliders.show_picture(decoded.picture, decoded.style, decoded.domain)
-        self._showing.update_decoded(decoded.wish.index, decoded.picture)
-        self._decoded = decoded
-
-    def _on_failed(self, purpose: str, error: DgsegError) -> None:
-        if purpose == "traversal":
-            self._slice = None
-            self.sliders.say(error.public_message, "bad")
-
-    def _show_layer(self, wanted: bool) -> None:
-        current, decoded = self.inspecting.session.current, self._decoded
-        if not wanted or current is None:
-            self._showing.hide_decoded()
-            return
-        self._showing.show_decoded(current.scan)
-        if decoded is not None and self.is_here(decoded.wish):
-            self._showing.update_decoded(decoded.wish.index, decoded.picture)
-
-    def _show_state(self) -> None:
-        shown = self._showing.is_decoded_shown
-        self.in_viewer.setChecked(shown)
-        self.in_viewer.setText("Take out of the viewer" if shown else "Show in the viewer")
-
-    def _ask_file(self, code: str) -> None:
-        name, _ = QFileDialog.getSaveFileName(
-            self.view, "Write the sheet as a picture", f"{code}.png", "Pictures (*.png)"
-        )
-        if name and self._slice is not None:
-            wish = Wish(
-                "traversal", self.model, self.inspecting.scan_id, self.stage.slice_index
-            )
-            self.inspecting.probing.draw_sheet(wish, code, Path(name).with_suffix(".png"))
-
-
-class SwapPage(_ProbePage):
+class SwapPage(ProbePage):
     """Swap: the slice with the look of another scan or centre, for one model or two."""
 
     title = "Swap"
@@ -326,11 +193,11 @@ class SwapPage(_ProbePage):
         return style or None, domain or None
 
     def _take(self, decoded: Decoded) -> None:
-        purpose, _, number = decoded.wish.purpose.partition(" ")
-        if purpose not in ("swap", "control") or not self.is_here(decoded.wish):
+        at = self.place_of(decoded.wish, "swap", "control")
+        if at is None:
             return
-        at = int(number)
-        (self._swapped if purpose == "swap" else self._controls)[at] = decoded
+        is_swap = decoded.wish.purpose.startswith("swap")
+        (self._swapped if is_swap else self._controls)[at] = decoded
         swapped, control = self._swapped[at], self._controls[at]
         if swapped is None or control is None or swapped.labels is None or swapped.own is None:
             return

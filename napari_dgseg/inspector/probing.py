@@ -9,8 +9,8 @@ import numpy as np
 from psygnal import Signal
 
 from dgseg.errors import DgsegError
-from dgseg.files import read_array, write_array
-from dgseg.worker.protocol import Decode, DecodeResult, Embed, EmbedResult, Sheet
+from dgseg.files import read_array
+from dgseg.worker.protocol import Decode, DecodeResult
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.segmenting import Worker
 from napari_dgseg.session import SiteSession, as_known
@@ -86,16 +86,13 @@ class Probing:
     asked = Signal()
     """Something is asked for: the worker should have nothing else to do."""
     decoded = Signal(Decoded)
-    embedded = Signal(object, np.ndarray)
-    """Places of codes (N, 2) by t-SNE, and what `embed` was given to know them by."""
     failed = Signal(str, DgsegError)
-    """A wish cannot be granted: its purpose, and why; ``"map"`` for an embedding."""
+    """A wish cannot be granted: its purpose, and why."""
 
     def __init__(self, session: SiteSession, worker: Worker, folder: Path) -> None:
         self._session, self._worker, self._folder = session, worker, folder
         self._waiting: dict[str, Wish] = {}
         self._running: Wish | None = None
-        self._n_embedded = 0
 
     @property
     def is_busy(self) -> bool:
@@ -108,47 +105,11 @@ class Probing:
 
     def decode(self, wish: Wish) -> None:
         """Ask for a slice; `decoded` or `failed` follows, unless a newer wish does."""
-        self._waiting.pop(wish.purpose, None)
+        # It keeps the place of the older wish: of two purposes that are asked for again
+        # and again, as by a slider that moves two models, each has its turn.
         self._waiting[wish.purpose] = wish
         self.asked.emit()
         self._next()
-
-    def draw_sheet(self, wish: Wish, code: str, path: Path) -> None:
-        """Have a picture of all dimensions of ``"style"`` or ``"domain"`` written."""
-        self.asked.emit()
-        try:
-            source = self._session.source(wish.scan_id)
-        except DgsegError as error:
-            self.failed.emit(wish.purpose, error)
-            return
-        self._worker.request(
-            Sheet,
-            source=source,
-            slice=wish.index,
-            bundle=wish.model.path,
-            code=code,
-            out=path,
-            on_result=lambda _: None,
-            on_error=lambda error: self._session.failed.emit(error),
-        )
-
-    def embed(self, key: object, codes: np.ndarray) -> None:
-        """Lay codes (N, D) out by t-SNE; `embedded` or `failed` follows."""
-        self._n_embedded += 1
-        given = self._folder / f"codes-{self._n_embedded}.npy"
-        out = self._folder / f"places-{self._n_embedded}.npy"
-        try:
-            write_array(given, codes)
-        except OSError as error:
-            self.failed.emit("map", as_known(error))
-            return
-        self._worker.request(
-            Embed,
-            codes=given,
-            out=out,
-            on_result=lambda result: self._take_places(key, result),
-            on_error=lambda error: self.failed.emit("map", error),
-        )
 
     # --- within -------------------------------------------------------------------
 
@@ -194,11 +155,3 @@ class Probing:
         if wish.purpose not in self._waiting:
             self.failed.emit(wish.purpose, error)
         self._next()
-
-    def _take_places(self, key: object, result: EmbedResult) -> None:
-        try:
-            places = read_array(result.out)
-        except (OSError, ValueError, EOFError) as error:
-            self.failed.emit("map", as_known(error))
-        else:
-            self.embedded.emit(key, places)

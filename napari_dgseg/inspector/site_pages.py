@@ -21,6 +21,7 @@ from napari_dgseg.inspector.measures import MeasuresView
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.points import Outline, Points
 from napari_dgseg.inspector.showing import Showing
+from napari_dgseg.inspector.underway import Underway
 from napari_dgseg.look import Look
 from napari_dgseg.session import as_known
 from napari_dgseg.stage import Stage
@@ -29,6 +30,9 @@ _NO_BANK = (
     "This model keeps no style bank: it does not say how the centres look that it was "
     "trained on, so there is nothing to lay the site's slices among."
 )
+_UNDERWAY = 200
+"""Pixels across what is shown of t-SNE while it runs."""
+
 _LOOKING = "The model looks at the scans of the site …"
 
 
@@ -47,13 +51,25 @@ class AppearancePage:
         self.view.scans_chosen.connect(inspecting.session.mark)
         self.view.code_changed.connect(self._change_code)
         self.view.tsne_wanted.connect(self._embed)
-        inspecting.probing.embedded.connect(self._take_places)
-        inspecting.probing.failed.connect(self._on_failed)
+        self.underway = Underway(titled=False)
+        self.underway.setFixedWidth(_UNDERWAY)
+        self.view.state.saying.add(self.underway)
+        self._laying: object = None
+        errands = inspecting.errands
+        self.underway.cancel_wanted.connect(lambda: errands.cancel("map"))
+        self._connections = (
+            (errands.embedded, self._take_places),
+            (errands.changed, self._show_errand),
+            (errands.cancelled, self._on_cancelled),
+            (errands.failed, self._on_failed),
+        )
+        for signal, slot in self._connections:
+            signal.connect(slot)
 
     def close(self) -> None:
         """Listen to nobody any more."""
-        self.inspecting.probing.embedded.disconnect(self._take_places)
-        self.inspecting.probing.failed.disconnect(self._on_failed)
+        for signal, slot in self._connections:
+            signal.disconnect(slot)
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
@@ -88,6 +104,7 @@ class AppearancePage:
         if state == self._shown or (is_tsne and self.inspecting.gathering.is_busy):
             return  # the person looks at it: it waits for the last scan
         self._shown = state
+        self.inspecting.errands.cancel("map")  # of what is no longer shown
         maps = _maps(bank, records)
         if self._code not in maps or not self._chosen:
             # What carries something, where the person has not said what to see.
@@ -154,9 +171,27 @@ class AppearancePage:
         self.refresh()
 
     def _embed(self) -> None:
+        errands, under = self.inspecting.errands, self.inspecting.errands.underway("map")
+        if under is not None and not under.stopping and self._laying == self._shown:
+            self._show_errand("map")  # the person has come back to it
+            return
+        self._laying = self._shown
         model = self.inspecting.models.chosen[0]
         records = self.inspecting.gathering.all_of(model.bundle_id)
-        self.inspecting.probing.embed((self._shown, records), _stacked(records, self._code))
+        errands.embed((self._shown, records), _stacked(records, self._code))
+
+    def _show_errand(self, kind: str) -> None:
+        """Show how long t-SNE takes, where a person waits for it."""
+        errand = self.inspecting.errands.underway("map")
+        if kind != "map":
+            return
+        self.underway.show_errand(errand)
+        if errand is not None and self.view.layout_name == "tsne":
+            self.view.say(errand.title)
+
+    def _on_cancelled(self, kind: str, _: object) -> None:
+        if kind == "map" and self.view.layout_name == "tsne":
+            self.view.layouts.buttons()[0].click()  # back to what was there before
 
     def _take_places(self, key: tuple[object, Sequence[ScanFactors]], xy: np.ndarray) -> None:
         state, records = key
@@ -164,8 +199,8 @@ class AppearancePage:
             self.view.show_points(self._points(xy, records), [], layout="tsne")
             self.show_slice()
 
-    def _on_failed(self, purpose: str, error: DgsegError) -> None:
-        if purpose == "map":
+    def _on_failed(self, kind: str, error: DgsegError) -> None:
+        if kind == "map":
             self.view.say(error.public_message, "bad")
 
 

@@ -39,6 +39,11 @@ class Saying(QWidget):
         layout.addWidget(self._bar, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(1)
 
+    def add(self, widget: QWidget) -> None:
+        """Put a widget below the sentence."""
+        layout = self.layout()
+        layout.insertWidget(layout.count() - 1, widget, 0, Qt.AlignmentFlag.AlignHCenter)
+
     @property
     def text(self) -> str:
         """What is said."""

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
 from qtpy.QtGui import QHideEvent
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QBoxLayout, QPushButton, QWidget
 
 from dgseg.bundles.style_bank import StyleBank
-from dgseg.factors.map import SILENT, carried, moments, pooled
+from dgseg.factors.map import SILENT
 from napari_dgseg.inspector.code_sliders import REACH, CodeRow
-from napari_dgseg.inspector.pictures import Picture, difference, grey
+from napari_dgseg.inspector.code_space import CODES, CodeSpace, Values, code_space
+from napari_dgseg.inspector.decoded import DecodedView
+from napari_dgseg.inspector.pictures import Picture, grey
 from napari_dgseg.inspector.states import Stateful
 from napari_dgseg.look import Look, Tone
-from napari_dgseg.widgets import ElidedLabel, allow, button, clear, column, label, row
+from napari_dgseg.widgets import allow, button, clear, column, label, row
 
 _FRAME_MS = 16
 """Codes are told once in so long, however fast a handle is dragged."""
@@ -26,14 +28,14 @@ _PATIENCE = 12
 """Steps of Play that wait for a picture which may have been lost."""
 
 _EMPTY = "Open a scan whose factors are computed, and its slice can be drawn otherwise here."
-_ORIGINAL, _DECODED = "original", "decoded"
+_ORIGINAL = "original"
 
 
 class TraversalView(QWidget):
-    """A slider a dimension, and the picture that comes out."""
+    """A slider a dimension, and the picture that comes out, of one model or of two."""
 
     codes_changed = Signal(tuple, tuple)
-    """The style and the domain code to decode with."""
+    """The style and the domain code to decode with; for a second model, `codes_beside`."""
     sheet_wanted = Signal(str)
     """A picture of all dimensions of ``"style"`` or ``"domain"`` is to be written."""
 
@@ -41,19 +43,15 @@ class TraversalView(QWidget):
         super().__init__()
         self._look: Look | None = None
         self._bank: StyleBank | None = None
-        self._own: dict[str, np.ndarray] = {}
-        self._values: dict[str, np.ndarray] = {}
-        self._scales: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-        self._told: dict[str, np.ndarray] = {}
+        self._space: CodeSpace | None = None
+        self._beside: CodeSpace | None = None
+        self._values: Values = {}
+        self._told: Values = {}
         self._rows: list[CodeRow] = []
         self._chosen: CodeRow | None = None
         self._direction, self._waited = 1, 0
-        self._original: np.ndarray | None = None
-        self._picture: np.ndarray | None = None
-        self._base: np.ndarray | None = None
-        self.decoded = Picture("Decoded picture", least=150)
+        self.views = (DecodedView("Decoded picture"), DecodedView("The candidate's picture"))
         self.original = Picture("Original picture", least=90)
-        self.caption = ElidedLabel(_DECODED, tone="muted", role="small")
         self.difference = button("Difference", "Show what the sliders changed")
         self.difference.setCheckable(True)
         self.reset = button("Reset", "Back to the slice's own codes")
@@ -79,23 +77,29 @@ class TraversalView(QWidget):
         self._connect()
 
     def _build(self, body: QWidget) -> None:
-        left, right = column(spacing=2), column(spacing=2)
-        left.addWidget(self.decoded, 1)
-        left.addWidget(self.caption)
-        right.addWidget(self.original)
-        right.addWidget(label(_ORIGINAL, tone="muted", role="small", wrap=False))
-        right.addStretch(1)
+        first, second = self.views
+        second.hide()
+        self._pair = row()
+        self._pair.addWidget(first, 1)
+        self._pair.addWidget(second, 1)
+        original, buttons = column(spacing=2), column(spacing=2)
+        original.addWidget(self.original)
+        original.addWidget(label(_ORIGINAL, tone="muted", role="small", wrap=False))
         for each in (self.play, self.reset, self.difference):
-            right.addWidget(each)
-        pictures = row()
-        pictures.addLayout(left, 5)
-        pictures.addLayout(right, 3)
+            buttons.addWidget(each)
+        buttons.addStretch(1)
+        # One picture has original and buttons beside it, two have them below.
+        self._aside, self._pictures = column(), row()
+        self._aside.addLayout(original)
+        self._aside.addLayout(buttons)
+        self._pictures.addLayout(self._pair, 5)
+        self._pictures.addLayout(self._aside, 3)
         self._alive, self._dead = QWidget(), QWidget()
         self._none = label("No dimension of this model's codes carries anything.", tone="muted")
         for part in (self._alive, self._dead):
             column(part, spacing=0)
         layout = column(body)
-        layout.addLayout(pictures)
+        layout.addLayout(self._pictures)
         layout.addWidget(self._none)
         layout.addWidget(self._alive)
         layout.addLayout(row(self.fold, 1))
@@ -109,7 +113,8 @@ class TraversalView(QWidget):
     def _connect(self) -> None:
         self.reset.clicked.connect(self.go_back)
         self.play.toggled.connect(self._set_playing)
-        self.difference.toggled.connect(self._draw)
+        for view in self.views:
+            self.difference.toggled.connect(view.set_difference)
         self.fold.toggled.connect(self._show_dead)
         self._frame.timeout.connect(self._tell)
         self._player.timeout.connect(self._step)
@@ -121,8 +126,14 @@ class TraversalView(QWidget):
     @property
     def codes(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Style and domain code, as the sliders are."""
-        style, domain = (self._values.get(code, ()) for code in ("style", "domain"))
-        return tuple(map(float, style)), tuple(map(float, domain))
+        return _as_codes(self._values)
+
+    @property
+    def codes_beside(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The same for the second model: as many deviations off, wherever a slider was moved."""
+        if self._space is None or self._beside is None:
+            return None
+        return _as_codes(self._beside.follow(self._space, self._values))
 
     @property
     def rows(self) -> list[CodeRow]:
@@ -154,59 +165,71 @@ class TraversalView(QWidget):
             Style (N, S) and domain codes (N, D) of the site's slices: what varies among
             them carries something, even where the bank's domains are all alike.
         """
-        self._own = {
-            code: np.asarray(values, float)
-            for code, values in (("style", style), ("domain", domain))
-            if len(values)
-        }
-        self._values = {code: values.copy() for code, values in self._own.items()}
-        self._picture = self._base = None
-        self._take_bank(bank, site)
+        self._space = code_space(style, domain, bank, site)
+        self._values = self._space.copy_of_own()
+        self.views[0].start(self._space.own)
+        self.show_beside(None)
+        if bank != self._bank:
+            self._bank, self._told = bank, {}
+        self._order_rows()
         for code, each in self.sheets.items():
-            each.setVisible(code in self._own)
+            each.setVisible(code in self._space.own)
         self._show_values()
         self.state.say("")
         self._ask()
 
+    def show_beside(self, space: CodeSpace | None, titles: Sequence[str] = ("", "")) -> None:
+        """Have a second model draw the slice too, moved by the same sliders.
+
+        Parameters
+        ----------
+        space : CodeSpace or None
+            The slice as that model sees it, of the sizes that `show_codes` was given;
+            None for one model alone.
+        titles : sequence of str
+            Of the two pictures.
+        """
+        both = space is not None
+        for view, title in zip(self.views, titles, strict=True):
+            view.entitle(title if both else "")
+        self.views[1].setVisible(both)
+        down, along = QBoxLayout.Direction.TopToBottom, QBoxLayout.Direction.LeftToRight
+        self._pictures.setDirection(down if both else along)
+        self._aside.setDirection(along if both else down)
+        self._beside = space
+        if space is not None:
+            self.views[1].start(space.own)
+            self._order_rows()
+            self._show_values()
+            self._ask()
+
     def show_original(self, image: np.ndarray) -> None:
         """Show the slice itself: floats of 0 to 1, shape (rows, columns)."""
-        self._original = image
         self.original.show_rgb(grey(image))
-        self._draw()
+        for view in self.views:
+            view.show_original(image)
 
     def show_picture(
         self,
         picture: np.ndarray,
         style: Sequence[float] | None = None,
         domain: Sequence[float] | None = None,
+        *,
+        of: int = 0,
     ) -> None:
-        """Show what was decoded: floats of 0 to 1, shape (rows, columns).
-
-        Parameters
-        ----------
-        picture : ndarray
-        style, domain : sequence of float, optional
-            The codes that it was decoded with; a picture with the slice's own codes is
-            what differences are taken from, from then on.
-        """
-        self._picture, self._waited = picture, 0
-        given = {"style": style, "domain": domain}
-        if all(
-            given[code] is not None and np.allclose(given[code], own, atol=1e-4)
-            for code, own in self._own.items()
-        ):
-            self._base = picture
-        self._draw()
+        """Show what was decoded by the first or the second model; see `DecodedView`."""
+        self._waited = 0
+        self.views[of].show_picture(picture, style, domain)
 
     def say(self, text: str, tone: Tone = "muted") -> None:
         """Say something in place of it all; an empty text shows it again."""
         self._stop()
-        self.state.say(text or ("" if self._own else _EMPTY), tone)
+        self.state.say(text or ("" if self._space else _EMPTY), tone)
 
     def busy(self, text: str) -> None:
         """Say in place of it all what is being computed."""
         self._stop()
-        self.state.say(text or ("" if self._own else _EMPTY), busy=bool(text))
+        self.state.say(text or ("" if self._space else _EMPTY), busy=bool(text))
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""
@@ -222,33 +245,26 @@ class TraversalView(QWidget):
 
     # --- dimensions ---------------------------------------------------------------
 
-    def _take_bank(self, bank: StyleBank, site: tuple[np.ndarray, np.ndarray] | None) -> None:
+    def _order_rows(self) -> None:
         """Order the dimensions; one that has ever carried something stays in sight."""
-        same = bank is self._bank or bank == self._bank
-        before = {code: told >= SILENT for code, told in self._told.items()} if same else {}
-        if not same:
-            self._told = {}
-        self._bank = bank
-        between = {}
-        for at, (code, own) in enumerate(self._own.items()):
-            means, covariances = moments(bank, code)  # type: ignore[arg-type]
-            seen = own[None] if site is None else np.concatenate([own[None], site[at]])
-            told = carried(seen, means, covariances)
-            self._told[code] = np.maximum(self._told.get(code, 0.0), told)
-            middle, deviation = pooled(means, covariances)
-            self._scales[code] = (middle, np.where(deviation > 0, deviation, 1.0))
-            between[code] = carried(np.zeros((0, len(own))), means, covariances)
+        if self._space is None:
+            return
+        before = {code: told >= SILENT for code, told in self._told.items()}
+        for space in (self._space, self._beside):
+            for code, told in () if space is None else space.told.items():
+                self._told[code] = np.maximum(self._told.get(code, 0.0), told)
         now = {code: told >= SILENT for code, told in self._told.items()}
         if before.keys() != now.keys() or any((before[c] != now[c]).any() for c in now):
-            self._make_rows(between)
+            self._make_rows(self._space)
 
-    def _make_rows(self, between: dict[str, np.ndarray]) -> None:
+    def _make_rows(self, space: CodeSpace) -> None:
         self._stop()
         self._chosen = None
         for part in (self._alive, self._dead):
             clear(part.layout())
-        every = [CodeRow(code, at) for code, own in self._own.items() for at in range(len(own))]
-        every.sort(key=lambda each: -between[each.code][each.dimension])
+        own = space.own.items()
+        every = [CodeRow(code, at) for code, values in own for at in range(len(values))]
+        every.sort(key=lambda each: -space.between[each.code][each.dimension])
         self._rows = sorted(every, key=lambda each: not self._is_alive(each))
         for each in self._rows:
             each.moved.connect(lambda value, each=each: self._move(each, value))
@@ -273,20 +289,19 @@ class TraversalView(QWidget):
         self.fold.setText(f"{'▾' if shown else '▸'} {n} {noun} nothing")
         self._dead.setVisible(shown and n > 0)
 
-    def _in_deviations(self, each: CodeRow, values: dict[str, np.ndarray]) -> float:
-        middle, deviation = self._scales[each.code]
-        at = each.dimension
-        return float((values[each.code][at] - middle[at]) / deviation[at])
-
     def _show_values(self) -> None:
+        if self._space is None:
+            return
         for each in self._rows:
-            each.put(
-                self._in_deviations(each, self._values), self._in_deviations(each, self._own)
+            here, own = (
+                self._space.deviations(values, each.code, each.dimension)
+                for values in (self._values, self._space.own)
             )
-        self._show_moved()
+            each.put(here, own)
+        self._show_moved(self._space)
 
-    def _show_moved(self) -> None:
-        moved = any((self._values[code] != own).any() for code, own in self._own.items())
+    def _show_moved(self, space: CodeSpace) -> None:
+        moved = space.is_moved(self._values)
         allow(self.reset, "" if moved else "These are the slice's own codes.")
 
     # --- what a person does -------------------------------------------------------
@@ -294,21 +309,24 @@ class TraversalView(QWidget):
     def go_back(self) -> None:
         """Take the slice's own codes again."""
         self._stop()
-        self._values = {code: own.copy() for code, own in self._own.items()}
-        self._show_values()
-        self._ask()
+        if self._space is not None:
+            self._values = self._space.copy_of_own()
+            self._show_values()
+            self._ask()
 
     def _put_back(self, each: CodeRow) -> None:
-        self._values[each.code][each.dimension] = self._own[each.code][each.dimension]
-        self._show_values()
-        self._ask()
+        if self._space is not None:
+            at = each.dimension
+            self._values[each.code][at] = self._space.own[each.code][at]
+            self._show_values()
+            self._ask()
 
     def _move(self, each: CodeRow, deviations: float) -> None:
-        middle, scale = self._scales[each.code]
-        at = each.dimension
-        self._values[each.code][at] = middle[at] + deviations * scale[at]
-        self._show_moved()
-        self._ask()
+        if self._space is not None:
+            at = each.dimension
+            self._values[each.code][at] = self._space.value(each.code, at, deviations)
+            self._show_moved(self._space)
+            self._ask()
 
     def _choose(self, each: CodeRow) -> None:
         self._chosen = each
@@ -348,20 +366,10 @@ class TraversalView(QWidget):
             self._frame.start()
 
     def _tell(self) -> None:
-        if self._own:
+        if self._space is not None:
             self.codes_changed.emit(*self.codes)
 
-    # --- drawing ------------------------------------------------------------------
 
-    def _draw(self, *_: object) -> None:
-        if self._picture is None:
-            return  # what is there stays until the next one comes, so that nothing flickers
-        base = self._original if self._base is None else self._base
-        fits = base is not None and base.shape == self._picture.shape
-        if self.difference.isChecked() and base is not None and fits:
-            rgb, most = difference(self._picture, base)
-            self.decoded.show_rgb(rgb)
-            self.caption.setText(f"orange +{most:.2g}, blue −{most:.2g}")
-        else:
-            self.decoded.show_rgb(grey(self._picture))
-            self.caption.setText(_DECODED)
+def _as_codes(values: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    style, domain = (values.get(code, ()) for code in CODES)
+    return tuple(map(float, style)), tuple(map(float, domain))

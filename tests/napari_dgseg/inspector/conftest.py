@@ -248,6 +248,28 @@ def settle(dock, idle) -> None:
 
 
 @pytest.fixture
+def with_candidate(opened, make_telling_bundle, tmp_path, idle):
+    """The inspector, while the decision on a candidate is open."""
+
+    class Job:
+        bundle = tmp_path / "job" / "bundle"
+        path = tmp_path / "job"
+        result = None
+
+        def proposals(self, scan_id):
+            return tmp_path / "job" / "proposals" / scan_id
+
+    make_telling_bundle("0e0e0e0e0e0e", folder=Job.bundle)
+    adapting = opened.parts.adapting
+    adapting.folder = Job()
+    adapting.state = "finished"
+    adapting.changed.emit()
+    idle()
+    opened.refresh()
+    return opened
+
+
+@pytest.fixture
 def press(qtbot):
     """A function that clicks a widget with the mouse; it must be visible and enabled."""
 

@@ -145,28 +145,6 @@ def test_closing_asks_for_nothing_more(dock, scan_files, idle, worker):
 # --- models --------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def with_candidate(opened, make_telling_bundle, tmp_path, idle):
-    """The inspector, while the decision on a candidate is open."""
-
-    class Job:
-        bundle = tmp_path / "job" / "bundle"
-        path = tmp_path / "job"
-        result = None
-
-        def proposals(self, scan_id):
-            return tmp_path / "job" / "proposals" / scan_id
-
-    make_telling_bundle("0e0e0e0e0e0e", folder=Job.bundle)
-    adapting = opened.parts.adapting
-    adapting.folder = Job()
-    adapting.state = "finished"
-    adapting.changed.emit()
-    idle()
-    opened.refresh()
-    return opened
-
-
 def test_without_a_candidate_there_is_no_switch(opened):
     assert not opened.switch.isVisible()
 

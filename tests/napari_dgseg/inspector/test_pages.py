@@ -87,6 +87,44 @@ def test_tsne_that_fails_says_so(appearance, press, worker):
     assert "cannot be read" in view.state.text
 
 
+def test_tsne_is_cancelled_and_the_map_is_there_again(appearance, press, worker):
+    page = appearance.page
+    before = page.view._points.xy.copy()
+    press(page.view.layouts.buttons()[1])
+    assert page.view.state.text == "t-SNE: laying out 15 slices …"
+    assert page.underway.isVisible()
+    assert page.underway.seconds.text().endswith(" s")
+    press(page.underway.cancel)
+    (request,) = _asked(worker, Embed)
+    assert worker.cancelled == [request.id]
+    assert not page.underway.cancel.isEnabled()
+    worker.confirm_cancel()
+    assert page.view.layout_name == "pca"
+    assert not page.view.state.text
+    np.testing.assert_array_equal(page.view._points.xy, before)
+    press(page.view.layouts.buttons()[1])
+    assert len(_asked(worker, Embed)) == 2
+
+
+def test_who_comes_back_to_a_tsne_waits_for_the_same_one(appearance, press, worker):
+    page = appearance.page
+    press(page.view.layouts.buttons()[1])
+    press(page.view.layouts.buttons()[0])
+    assert not page.view.state.text
+    press(page.view.layouts.buttons()[1])
+    assert len(_asked(worker, Embed)) == 1
+    assert page.underway.isVisible()
+
+
+def test_a_tsne_of_the_other_code_is_given_up(appearance, press, worker):
+    page = appearance.page
+    press(page.view.layouts.buttons()[1])
+    press(page.view.codes.buttons()[1])
+    (request,) = _asked(worker, Embed)
+    assert worker.cancelled == [request.id]
+    assert page.view.layout_name == "pca"
+
+
 def test_the_lasso_selects_scans_in_the_table(appearance, qtbot, viewer):
     from napari_dgseg.dock import SiteAdaptationDock
 
@@ -120,7 +158,7 @@ def test_the_slice_s_own_codes_are_decoded_first(traversal, worker):
     assert request.slice == traversal.parts.stage.slice_index
     assert request.style == pytest.approx(tuple(factors.style[request.slice].tolist()))
     assert not page.sliders.state.text
-    assert not page.sliders.decoded.is_empty
+    assert not page.sliders.views[0].picture.is_empty
 
 
 def test_dragging_a_slider_changes_the_layer(traversal, press, qtbot, viewer, worker):
@@ -153,7 +191,7 @@ def test_an_answer_about_another_slice_is_dropped(opened, qtbot, worker):
     qtbot.waitUntil(lambda: bool(_asked(worker, Decode)))
     opened.parts.stage.go_to(0)
     opened.answers.decode()
-    assert opened.page.sliders.decoded.is_empty
+    assert opened.page.sliders.views[0].picture.is_empty
 
 
 def test_a_slice_without_finite_codes(opened, make_factors):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from dgseg.errors import DgsegError
-from dgseg.files import read_array, write_array
-from dgseg.worker.protocol import Embed, EmbedResult
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.probing import Probing, Wish
 
@@ -83,16 +80,3 @@ def test_forgotten_wishes_are_not_asked(probing, wish, worker, answers, with_sca
     probing.forget()
     answers(with_scans).decode()
     assert len(worker.requests) == 1
-
-
-def test_codes_are_embedded(probing, worker):
-    got = []
-    probing.embedded.connect(lambda key, places: got.append((key, places)))
-    probing.embed("this", np.ones((4, 3), np.float32))
-    request = worker.requests[0]
-    assert isinstance(request, Embed)
-    assert read_array(request.codes).shape == (4, 3)
-    write_array(request.out, np.zeros((4, 2), np.float32))
-    worker.answer(EmbedResult(out=request.out))
-    assert got[0][0] == "this"
-    assert got[0][1].shape == (4, 2)

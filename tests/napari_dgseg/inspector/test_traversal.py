@@ -334,22 +334,22 @@ def test_the_decoded_picture_and_its_difference(filled, qtbot):
     filled.show_original(np.full((8, 8), 1.0))
     assert _middle(filled.original).red() == 255
     filled.show_picture(np.full((8, 8), 0.4), STYLE, DOMAIN)
-    assert _middle(filled.decoded).red() == pytest.approx(102, abs=4)
+    assert _middle(filled.views[0].picture).red() == pytest.approx(102, abs=4)
     filled.show_picture(np.full((8, 8), 0.6), (9.0, 0, 0), DOMAIN)
     qtbot.mouseClick(filled.difference, LEFT)
-    colour = _middle(filled.decoded)
+    colour = _middle(filled.views[0].picture)
     assert colour.getRgb()[:3] == pytest.approx((230, 159, 0), abs=4)
-    assert filled.caption.text() == "orange +0.2, blue −0.2"
+    assert filled.views[0].caption.text() == "orange +0.2, blue −0.2"
     qtbot.mouseClick(filled.difference, LEFT)
-    assert filled.caption.text() == "decoded"
+    assert filled.views[0].caption.text() == "decoded"
 
 
 def test_without_a_picture_of_its_own_codes_the_original_is_compared(filled, qtbot):
     filled.show_original(np.full((8, 8), 1.0))
     filled.show_picture(np.full((8, 8), 0.6))
     qtbot.mouseClick(filled.difference, LEFT)
-    assert filled.caption.text() == "orange +0.4, blue −0.4"
-    assert _middle(filled.decoded).blue() > _middle(filled.decoded).red()
+    assert filled.views[0].caption.text() == "orange +0.4, blue −0.4"
+    assert _middle(filled.views[0].picture).blue() > _middle(filled.views[0].picture).red()
 
 
 def test_another_slice_starts_anew(filled, qtbot):
@@ -359,4 +359,6 @@ def test_another_slice_starts_anew(filled, qtbot):
     filled.show_codes((0.0, 0.0, 0.0), DOMAIN, _bank())
     assert not filled.reset.isEnabled()
     filled.show_picture(np.full((6, 6), 0.7))
-    assert filled.caption.text() == "orange +0.3, blue −0.3", "not against the other slice"
+    assert filled.views[0].caption.text() == "orange +0.3, blue −0.3", (
+        "not against the other slice"
+    )

@@ -1,0 +1,251 @@
+"""The tab "Traversal": a slider for each dimension of the codes, of one model or of two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from dgseg.bundles.style_bank import StyleBank
+from dgseg.errors import DgsegError
+from dgseg.factors.map import OneCode
+from napari_dgseg.inspector.code_space import CodeSpace, code_space
+from napari_dgseg.inspector.inspecting import Inspecting
+from napari_dgseg.inspector.models import SeenModel
+from napari_dgseg.inspector.probe_pages import ProbePage
+from napari_dgseg.inspector.probing import Codes, Decoded, Wish
+from napari_dgseg.inspector.showing import Showing
+from napari_dgseg.inspector.traversal import TraversalView
+from napari_dgseg.inspector.underway import Underway
+from napari_dgseg.look import Look, Tone
+from napari_dgseg.stage import Stage
+from napari_dgseg.widgets import allow, button, column, label, row, set_tone
+
+_OTHER_SIZE = (
+    "The candidate's codes are of another size: the sliders move the model in use. Choose "
+    "Candidate above to move that one."
+)
+_ONE_SHEET = "A sheet is being drawn."
+
+
+class TraversalPage(ProbePage):
+    """Traversal: a slider for each dimension of the slice's codes."""
+
+    title = "Traversal"
+
+    def __init__(self, inspecting: Inspecting, stage: Stage, showing: Showing) -> None:
+        super().__init__(inspecting, stage)
+        self._showing = showing
+        self.sliders = TraversalView()
+        self.note = label(tone="muted", role="small")
+        self.underway = Underway()
+        self.said = label(tone="muted", role="small")
+        self.in_viewer = button(
+            "Show in the viewer",
+            "Lay the decoded slice over the scan; it follows the sliders",
+            primary=True,
+        )
+        self.in_viewer.setCheckable(True)
+        self.view = QWidget()
+        layout = column(self.view)
+        layout.addLayout(row(self.in_viewer))
+        layout.addWidget(self.note)
+        layout.addWidget(self.sliders, 1)
+        layout.addWidget(self.underway)
+        layout.addWidget(self.said)
+        self._slice: object = None
+        self._slice_beside: object = None
+        self._decoded: Decoded | None = None
+        self.sliders.codes_changed.connect(self._ask)
+        self.sliders.sheet_wanted.connect(self._ask_file)
+        self.underway.cancel_wanted.connect(lambda: inspecting.errands.cancel("sheet"))
+        self.in_viewer.clicked.connect(self._show_layer)
+        self._connections = (
+            (inspecting.probing.decoded, self._take),
+            (inspecting.probing.failed, self._on_failed),
+            (inspecting.errands.changed, self._show_errand),
+            (inspecting.errands.drawn, self._on_drawn),
+            (inspecting.errands.cancelled, self._on_cancelled),
+            (inspecting.errands.failed, self._on_failed_errand),
+            (showing.changed, self._show_state),
+        )
+        for signal, slot in self._connections:
+            signal.connect(slot)
+        self._say("")
+        self._note("")
+
+    def close(self) -> None:
+        """Listen to nobody any more."""
+        for signal, slot in self._connections:
+            signal.disconnect(slot)
+
+    def wear(self, look: Look) -> None:
+        """Take the colours of a theme."""
+        self.sliders.wear(look)
+
+    @property
+    def model(self) -> SeenModel:
+        """The model whose codes the sliders show: of two, the one in use."""
+        return self.inspecting.models.chosen[0]
+
+    def show_slice(self) -> None:
+        """Move the sliders to another slice's codes."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the codes of the slice on display, unless they are shown already."""
+        text, busy, is_error = self.lack(self.model)
+        self.in_viewer.setEnabled(not text)
+        if text:
+            self._slice = self._slice_beside = None
+            self._note("")
+            if busy:
+                self.sliders.busy(text)
+            else:
+                self.sliders.say(text, "bad" if is_error else "muted")
+            return
+        state = (self.factors(self.model), self.stage.slice_index)
+        if state != self._slice:
+            self._slice, self._slice_beside = state, None
+            self.sliders.show_original(self.image())
+            self.sliders.show_codes(*self._own(self.model), site=self._site(self.model))
+            self._show_state()
+        self._refresh_beside(self.inspecting.models.chosen)
+
+    def _refresh_beside(self, models: Sequence[SeenModel]) -> None:
+        """Have the candidate draw the slice too, where both are looked at."""
+        if len(models) < 2:
+            self._note("")
+            self._slice_beside = None
+            self.sliders.show_beside(None)
+            return
+        other = models[1]
+        text, _, is_error = self.lack(other)
+        state = (self.factors(other), self.stage.slice_index, text)
+        if state == self._slice_beside:
+            return
+        self._slice_beside = state
+        space = None if text else code_space(*self._own(other), self._site(other))
+        note = f"Candidate: {text}" if text else ""
+        if space is not None and not space.is_like(self._space(self.model)):
+            space, note = None, _OTHER_SIZE
+        self._note(note, "bad" if is_error else "muted")
+        self.sliders.show_beside(space, [model.title.capitalize() for model in models])
+
+    def _space(self, model: SeenModel) -> CodeSpace:
+        return code_space(*self._own(model))
+
+    def _own(self, model: SeenModel) -> tuple[np.ndarray, np.ndarray, StyleBank]:
+        """The codes of the slice on display as a model sees it, and that model's bank."""
+        factors, bank = self.factors(model), model.info.style_bank
+        assert factors is not None  # `lack` has asked for both
+        assert bank is not None
+        index = self.stage.slice_index
+        return factors.style[index], factors.domain[index], bank
+
+    def _site(self, model: SeenModel) -> tuple[np.ndarray, np.ndarray]:
+        records = self.inspecting.gathering.all_of(model.bundle_id)
+        style, domain = (
+            np.concatenate([getattr(each, code) for each in records])
+            for code in ("style", "domain")
+        )
+        return style, domain
+
+    # --- decoding -----------------------------------------------------------------
+
+    def _ask(self, style: Codes, domain: Codes) -> None:
+        if self._slice is None:
+            return
+        given = [(style, domain)]
+        beside = self.sliders.codes_beside
+        if beside is not None:
+            given.append(beside)
+        models = self.inspecting.models.chosen
+        here = (self.inspecting.scan_id, self.stage.slice_index)
+        for at, (model, codes) in enumerate(zip(models, given, strict=False)):
+            wish = Wish(f"traversal {at}", model, *here, codes[0] or None, codes[1] or None)
+            self.inspecting.probing.decode(wish)
+
+    def _take(self, decoded: Decoded) -> None:
+        at = self.place_of(decoded.wish, "traversal")
+        if at is None:
+            return
+        self.sliders.show_picture(decoded.picture, decoded.style, decoded.domain, of=at)
+        if at == 0:
+            self._showing.update_decoded(decoded.wish.index, decoded.picture)
+            self._decoded = decoded
+
+    def _on_failed(self, purpose: str, error: DgsegError) -> None:
+        if purpose == "traversal 0":
+            self._slice = None
+            self.sliders.say(error.public_message, "bad")
+        elif purpose == "traversal 1":
+            self._note(f"Candidate: {error.public_message}", "bad")
+
+    def _note(self, text: str, tone: Tone = "muted") -> None:
+        self.note.setText(text)
+        set_tone(self.note, tone)
+        self.note.setVisible(bool(text))
+
+    # --- the layer ----------------------------------------------------------------
+
+    def _show_layer(self, wanted: bool) -> None:
+        current, decoded = self.inspecting.session.current, self._decoded
+        if not wanted or current is None:
+            self._showing.hide_decoded()
+            return
+        self._showing.show_decoded(current.scan)
+        if decoded is not None and self.place_of(decoded.wish, "traversal") == 0:
+            self._showing.update_decoded(decoded.wish.index, decoded.picture)
+
+    def _show_state(self) -> None:
+        shown = self._showing.is_decoded_shown
+        self.in_viewer.setChecked(shown)
+        self.in_viewer.setText("Take out of the viewer" if shown else "Show in the viewer")
+
+    # --- sheets -------------------------------------------------------------------
+
+    def _ask_file(self, code: OneCode) -> None:
+        name, _ = QFileDialog.getSaveFileName(
+            self.view, "Write the sheet as a picture", f"{code}.png", "Pictures (*.png)"
+        )
+        if not name or self._slice is None:
+            return
+        self._say("")
+        here = (self.inspecting.scan_id, self.stage.slice_index)
+        wishes = [
+            Wish("sheet", model, *here)
+            for model in self.inspecting.models.chosen
+            if not self.lack(model)[0] and code in self._space(model).own
+        ]
+        self.inspecting.errands.draw_sheets(wishes, code, Path(name).with_suffix(".png"))
+
+    def _show_errand(self, kind: str) -> None:
+        if kind == "sheet":
+            errand = self.inspecting.errands.underway("sheet")
+            self.underway.show_errand(errand)
+            for each in self.sliders.sheets.values():
+                allow(each, "" if errand is None else _ONE_SHEET)
+
+    def _on_drawn(self, paths: Sequence[Path]) -> None:
+        self._say(f"Written: {_names(paths)}")
+
+    def _on_cancelled(self, kind: str, paths: Sequence[Path]) -> None:
+        if kind == "sheet":
+            before = f" Written before that: {_names(paths)}" if paths else ""
+            self._say(f"Cancelled.{before}")
+
+    def _on_failed_errand(self, kind: str, error: DgsegError) -> None:
+        if kind == "sheet":
+            self._say(error.public_message, "bad")
+
+    def _say(self, text: str, tone: Tone = "muted") -> None:
+        self.said.setText(text)
+        set_tone(self.said, tone)
+        self.said.setVisible(bool(text))
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)
