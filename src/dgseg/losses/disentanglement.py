@@ -19,10 +19,11 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor, free: float = 0.0) -> Tenso
     `LOG_VARIANCE_LIMIT` the exponential goes on as its tangent: it cannot
     overflow, and its gradient still leads back.
 
-    With `free` nats for each dimension only what is above them, in the mean over
-    images, counts: ``sum over dimensions of max(0, mean over images - free)``, the
-    gradient of the free bits of Kingma et al. (NIPS 2016, appendix C). A code then has
-    no reason to be emptied below that.
+    With `free` nats only what is above them counts, ``max(0, divergence - free)``: the
+    gradient of the free bits of Kingma et al. (NIPS 2016, appendix C), for the whole code
+    at once. Below that there is no reason to empty the code; and as its dimensions share
+    the nats, saying the same in several of them is a waste, which one budget for each
+    dimension would reward.
 
     Parameters
     ----------
@@ -40,10 +41,8 @@ def kl_to_normal(mean: Tensor, log_variance: Tensor, free: float = 0.0) -> Tenso
     mean, log_variance = widened(mean), widened(log_variance)
     excess = (log_variance - LOG_VARIANCE_LIMIT).relu()
     variance = log_variance.clamp_max(LOG_VARIANCE_LIMIT).exp() * (1.0 + excess)
-    nats = 0.5 * (mean.square() + variance - 1.0 - log_variance)
-    if free:
-        return (nats.mean(dim=0) - free).relu().sum()
-    return nats.sum(dim=-1).mean()
+    nats = 0.5 * (mean.square() + variance - 1.0 - log_variance).sum(dim=-1).mean()
+    return (nats - free).relu() if free else nats
 
 
 def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor | None = None) -> Tensor:

@@ -35,7 +35,7 @@ class DisentanglingConfig(OptimiserConfig):
         both codes from a standard normal distribution; of the error of codes
         found in the reconstruction.
     kl_free : float
-        Nats that every dimension of a code may carry at no cost; see
+        Nats that each of both codes may carry at no cost; see
         `dgseg.losses.disentanglement.kl_to_normal`.
     hsic_weight, classification_weight, rank_weight : float
         Of the dependence of style and domain code; of the domain's
