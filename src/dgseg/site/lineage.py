@@ -58,6 +58,12 @@ class Lineage:
         """The folder of the accepted bundle."""
         return self._path / "bundles" / self.accepted_id
 
+    @property
+    def before_id(self) -> str:
+        """The bundle that was the accepted one before this one; empty where there was none."""
+        others = (entry.bundle_id for entry in reversed(self.entries))
+        return next((each for each in others if each != self.accepted_id), "")
+
     def begin(self, bundle: Path) -> BundleInfo:
         """Accept the bundle that a new site starts from."""
         return self._adopt(bundle, "initial")

@@ -14,6 +14,9 @@ from dgseg.scans.schema import LabelSchema
 SCHEMA_VERSION = 1
 """Version of the workspace's files that this version of dgseg writes."""
 
+DECISION_NAME = "decision.json"
+"""In the folder of an adaptation, once a person has decided on its candidate."""
+
 ScanId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 

@@ -18,6 +18,9 @@ from dgseg.site.proposals import Proposal, has_proposal, read_proposal
 from dgseg.site.records import IndexEntry, ScanRecord, ScanState, SiteFile
 from dgseg.site.writer import Writer
 
+JOURNAL_NAME = "corrections.journal"
+"""In the folder of a scan."""
+
 
 class ScanShelf:
     """The part of a `dgseg.site.workspace.Workspace` that deals with scans.
@@ -188,7 +191,7 @@ class ScanShelf:
         """
         with self._lock:
             shape = self._index[scan_id].shape
-            path = self._scan_folder(scan_id) / "corrections.journal"
+            path = self._scan_folder(scan_id) / JOURNAL_NAME
             if self._writer is None:
                 return Corrections(path, self._site.labels, shape=shape)
             if scan_id not in self._corrections:
@@ -223,7 +226,8 @@ class ScanShelf:
     def prune_proposals(self, keep: Collection[str] = ()) -> int:
         """Delete the proposals of all bundles but the accepted one and those to keep.
 
-        The latent factors that these bundles saw go with them.
+        The latent factors that these bundles saw go with them. The proposal that the
+        corrections of a scan started from stays: what was corrected is told by it.
 
         Parameters
         ----------
@@ -239,10 +243,22 @@ class ScanShelf:
         kept = {self._lineage.accepted_id, *keep}
         scans, n_proposals = self.path / "scans", 0
         for folder in [*scans.glob("*/proposals/*"), *scans.glob("*/factors/*")]:
-            if folder.is_dir() and folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
-                n_proposals += folder.parent.name == "proposals"
+            if folder.name in kept or not folder.is_dir() or self._is_base(folder):
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            n_proposals += folder.parent.name == "proposals"
         return n_proposals
+
+    def _is_base(self, folder: Path) -> bool:
+        """Whether corrections started from what is in a folder; so too if nobody can tell."""
+        scan = folder.parent.parent
+        if folder.parent.name != "proposals" or not (scan / JOURNAL_NAME).exists():
+            return False
+        try:
+            corrections = self.corrections(scan.name)
+        except WorkspaceError:
+            return True
+        return corrections.started and corrections.bundle_id == folder.name
 
     def _record(self, entry: IndexEntry) -> ScanRecord:
         state = self.state(entry.scan_id)

@@ -11,6 +11,7 @@ The folder holds::
         corrections.journal          every correction (see `dgseg.site.journal`)
         corrections.journal.torn-*   what a killed program had not finished
         proposals/<bundle_id>/       what a bundle proposed (see `dgseg.site.proposals`)
+        factors/<bundle_id>/         what a bundle sees (see `dgseg.factors.record`)
         scan.npy, scan.json          the image itself, if no file backs it
     archive/<scan_id>/   the same, of scans that were taken out of the list
     jobs/<time>-<kind>/  one folder for each long job
@@ -33,7 +34,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -42,10 +43,16 @@ from typing import Any, Self
 from filelock import BaseFileLock
 
 from dgseg.bundles.bundle import BundleInfo, read_info
-from dgseg.errors import WorkspaceError, WorkspaceWriteError, write_error
+from dgseg.errors import BundleError, WorkspaceError, WorkspaceWriteError, write_error
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.opening import SITE_NAME, create, load, lock, require_same, tidy
-from dgseg.site.records import HistoryEntry, ScanRecord, ScanState, SiteFile
+from dgseg.site.records import (
+    DECISION_NAME,
+    HistoryEntry,
+    ScanRecord,
+    ScanState,
+    SiteFile,
+)
 from dgseg.site.shelf import ScanShelf
 from dgseg.site.state import write_state
 from dgseg.site.writer import Writer
@@ -103,6 +110,7 @@ class Workspace(ScanShelf):
             workspace = cls(path, site, held)
             tidy(path)
             workspace._note_accepted()
+            workspace._prune()
         except BaseException:
             held.release()
             raise
@@ -236,6 +244,7 @@ class Workspace(ScanShelf):
             self._require_writing()
             info = self._lineage.accept(Path(candidate), verdict)
             self._note_accepted()
+            self._prune()
             return info
 
     def refuse(self, verdict: Mapping[str, Any]) -> None:
@@ -269,6 +278,7 @@ class Workspace(ScanShelf):
             self._require_writing()
             info = self._lineage.roll_back(bundle_id)
             self._note_accepted()
+            self._prune()
             return info
 
     def new_job_folder(self, kind: str) -> Path:
@@ -305,6 +315,25 @@ class Workspace(ScanShelf):
             # The history has decided; this is put right with the next change or opening.
             with contextlib.suppress(WorkspaceWriteError):
                 write_state(self.path / SITE_NAME, self._site)
+
+    def _prune(self) -> None:
+        """Delete the proposals and factors of bundles that nobody will look at again.
+
+        Those of the accepted bundle stay, those of the one before it, to which a person
+        may go back, and those of candidates that wait for a decision.
+        """
+        self.prune_proposals({self._lineage.before_id, *self._undecided()})
+
+    def _undecided(self) -> Iterator[str]:
+        """Identifiers of the candidates in job folders that nobody has decided on."""
+        decided = {entry.bundle_id for entry in self._lineage.entries}
+        for job in self.job_folders():
+            if (job / DECISION_NAME).exists():
+                continue
+            with contextlib.suppress(BundleError):
+                candidate = read_info(job / "bundle").bundle_id
+                if candidate not in decided:
+                    yield candidate
 
     def _close_at_exit(self) -> None:
         self.close(discard=True)

@@ -216,6 +216,33 @@ class TestStates:
         assert site.read_proposal(scan.scan_id, "1" * 12) is None
         assert site.read_proposal(scan.scan_id, "2" * 12) is not None
 
+    def test_what_corrections_started_from_stays(self, site, make_scan, propose, correct):
+        """Else nobody could tell any more what was corrected."""
+        scan = make_scan()
+        site.add(scan)
+        for bundle_id in ("1" * 12, "2" * 12):
+            propose(site, scan, bundle_id)
+            site.factors_folder(scan.scan_id, bundle_id).mkdir(parents=True)
+        corrections = site.corrections(scan.scan_id)
+        corrections.start(site.read_proposal(scan.scan_id, "1" * 12).labels, "1" * 12)
+
+        assert site.prune_proposals() == 1
+        assert site.read_proposal(scan.scan_id, "1" * 12) is not None
+        assert site.read_proposal(scan.scan_id, "2" * 12) is None
+        assert not site.factors_folder(scan.scan_id, "1" * 12).exists()
+
+    def test_where_the_corrections_cannot_be_read_everything_stays(
+        self, open_site, make_scan, propose
+    ):
+        site, scan = open_site(), make_scan()
+        site.add(scan)
+        propose(site, scan, "1" * 12)
+        folder = site.proposal_folder(scan.scan_id, "1" * 12)
+        site.close()
+        (folder.parent.parent / "corrections.journal").mkdir()
+        assert open_site().prune_proposals() == 0
+        assert folder.exists()
+
     def test_latent_factors_go_with_the_proposals(self, site, make_scan):
         scan = make_scan()
         site.add(scan)

@@ -172,3 +172,70 @@ def test_a_copy_of_a_site_works(site, make_scan, tmp_path, correct):
         assert copy.state(scan.scan_id).n_corrected == 1
         assert copy.accepted.parent == tmp_path / "copy" / "bundles"
         assert copy.accepted_info == site.accepted_info
+
+
+class TestClearingAway:
+    """Whose proposals and factors stay, as models come and go."""
+
+    @staticmethod
+    def _see(site, scan, bundle_id, propose) -> None:
+        propose(site, scan, bundle_id)
+        site.factors_folder(scan.scan_id, bundle_id).mkdir(parents=True, exist_ok=True)
+
+    @staticmethod
+    def _there(site, scan) -> set[str]:
+        folder = site.proposal_folder(scan.scan_id, "x").parent
+        proposed = {path.name for path in folder.iterdir()}
+        seen = {path.name for path in (folder.parent / "factors").iterdir()}
+        assert proposed == seen
+        return seen
+
+    def test_those_in_use_and_the_ones_before_stay(self, site, make_scan, make_bundle, propose):
+        scan = make_scan()
+        site.add(scan)
+        ids = [site.accepted_info.bundle_id]
+        self._see(site, scan, ids[0], propose)
+        for _ in range(3):
+            ids.append(site.accept(make_bundle(), {}).bundle_id)
+            self._see(site, scan, ids[-1], propose)
+        assert self._there(site, scan) == {ids[2], ids[3]}
+
+    def test_going_back_needs_no_new_proposals(self, site, make_scan, make_bundle, propose):
+        scan = make_scan()
+        site.add(scan)
+        first = site.accepted_info.bundle_id
+        self._see(site, scan, first, propose)
+        second = site.accept(make_bundle(), {}).bundle_id
+        self._see(site, scan, second, propose)
+        site.roll_back(first)
+        assert site.read_proposal(scan.scan_id, first) is not None
+        site.roll_back(second)
+        assert self._there(site, scan) == {first, second}
+
+    def test_a_candidate_keeps_its_factors_until_somebody_decides(
+        self, open_site, make_scan, make_bundle, propose
+    ):
+        site, scan = open_site(), make_scan()
+        site.add(scan)
+        accepted = site.accepted_info.bundle_id
+        bundle = make_bundle()
+        job = site.new_job_folder("adapt")
+        shutil.copytree(bundle, job / "bundle")
+        broken = site.new_job_folder("adapt")
+        (broken / "bundle").mkdir()
+        for bundle_id in (accepted, bundle.name, "1" * 12):
+            self._see(site, scan, bundle_id, propose)
+        site.close()
+        site = open_site()
+        assert self._there(site, scan) == {accepted, bundle.name}
+        site.close()
+        (job / "decision.json").write_text('{"decision": "refused"}')
+        assert self._there(open_site(), scan) == {accepted}
+
+    def test_who_only_looks_deletes_nothing(self, site, make_scan, propose):
+        scan = make_scan()
+        site.add(scan)
+        for bundle_id in (site.accepted_info.bundle_id, "1" * 12):
+            self._see(site, scan, bundle_id, propose)
+        Workspace.read_only_view(site.path)
+        assert len(self._there(site, scan)) == 2
