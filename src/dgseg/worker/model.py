@@ -1,10 +1,11 @@
-"""The one model that the worker keeps loaded, and the slice that was last painted with it."""
+"""The models that the worker keeps loaded, and the slice that was last painted with each."""
 
 from __future__ import annotations
 
 import gc
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -20,9 +21,25 @@ ShouldStop = Callable[[], bool]
 
 T = TypeVar("T")
 
+_MOST = 2
+"""Bundles that are kept: the accepted one and its candidate, which are compared."""
+
+_Key = tuple[Path, str, str]
+
+
+@dataclass(eq=False)
+class _Loaded:
+    """A bundle in memory, and what was kept of a slice: with which key, and what."""
+
+    segmenter: Segmenter
+    kept: tuple[object, object] | None = None
+
 
 class Model:
-    """Loads a bundle when a scan asks for it, and keeps it until another one is due.
+    """Loads a bundle when a scan asks for it, and keeps it until others are due.
+
+    Two are kept, so that a slice can be painted with one and the other in turn. While scans
+    are segmented the one that does it has the memory for itself.
 
     Parameters
     ----------
@@ -33,14 +50,12 @@ class Model:
     def __init__(self, device: str = "auto", precision: str = "auto") -> None:
         self._device = device
         self._precision = precision
-        self._key: tuple[Path, str, str] | None = None
-        self._segmenter: Segmenter | None = None
-        self._kept: tuple[object, object] | None = None
+        self._loaded: dict[_Key, _Loaded] = {}  # the one that was used last comes last
 
     @property
     def loaded(self) -> bool:
         """Whether a bundle is in memory."""
-        return self._segmenter is not None
+        return bool(self._loaded)
 
     def predict(
         self, request: Predict, report: Report, should_stop: ShouldStop
@@ -58,7 +73,7 @@ class Model:
         report(0.0, "reading")
         scan = read(request.source)
         report(0.0, "loading")
-        segmenter = self.load(request.bundle)
+        segmenter = self.load(request.bundle, alone=True)
         found = segmenter.segment(
             scan, progress=lambda done: report(done, "segmenting"), should_stop=should_stop
         )
@@ -74,11 +89,8 @@ class Model:
         )
 
     def release(self) -> None:
-        """Let go of the model and its memory."""
-        if self._segmenter is not None:
-            self._segmenter.release()
-        self._segmenter = self._key = self._kept = None
-        gc.collect()
+        """Let go of all models and their memory."""
+        self._let_go(list(self._loaded))
 
     @property
     def device(self) -> str:
@@ -86,18 +98,24 @@ class Model:
         return str(find_device(self._device))
 
     def keep(self, key: object, make: Callable[[], T]) -> T:
-        """What `make` returned for the same `key` and the same model, if that was last.
+        """What `make` returned for the same `key` and the model of the last `load`, if last.
 
         A slice that is painted again and again is so read and taken apart but once.
         """
-        whole = (self._key, key)
-        if self._kept is None or self._kept[0] != whole:
-            self._kept = None  # two of them might be too much for the memory
-            self._kept = whole, make()
-        return cast("T", self._kept[1])
+        loaded = next(reversed(self._loaded.values()))
+        if loaded.kept is None or loaded.kept[0] != key:
+            loaded.kept = None  # two of them might be too much for the memory
+            loaded.kept = key, make()
+        return cast("T", loaded.kept[1])
 
-    def load(self, folder: Path) -> Segmenter:
+    def load(self, folder: Path, *, alone: bool = False) -> Segmenter:
         """The bundle in a folder, ready.
+
+        Parameters
+        ----------
+        folder : Path
+        alone : bool
+            Whether to let go of any other one.
 
         Raises
         ------
@@ -108,8 +126,17 @@ class Model:
         # taken the place of the bundle that is loaded.
         info = read_info(folder)
         key = (folder, info.bundle_id, info.weights_sha256)
-        if self._segmenter is None or key != self._key:
-            self.release()
-            self._segmenter = Segmenter(folder, self._device, self._precision)
-            self._key = key
-        return self._segmenter
+        found = self._loaded.pop(key, None)
+        replaced = [each for each in self._loaded if alone or each[0] == folder]
+        others = [each for each in self._loaded if each not in replaced]
+        self._let_go(replaced + others[: max(len(others) - _MOST + 1, 0)])
+        if found is None:
+            found = _Loaded(Segmenter(folder, self._device, self._precision))
+        self._loaded[key] = found
+        return found.segmenter
+
+    def _let_go(self, keys: list[_Key]) -> None:
+        for key in keys:
+            self._loaded.pop(key).segmenter.release()
+        if keys:
+            gc.collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import typing
 
 import numpy as np
@@ -94,6 +95,30 @@ def test_a_slice_is_taken_apart_once(ask, model, reads, scan, disentangled_bundl
     model.release()
     paint(2)
     assert len(reads) == 4
+
+
+def test_two_models_are_kept_and_each_keeps_its_slice(
+    ask, model, reads, scan, disentangled_bundle, other_bundle, tmp_path
+):
+    candidate = tmp_path / "candidate"
+    shutil.copytree(disentangled_bundle, candidate)
+
+    def paint(bundle):
+        return ask(p.Decode(id=1, source=scan, slice=2, bundle=bundle, out=tmp_path / "out"))
+
+    paint(disentangled_bundle)
+    loaded = model.load(disentangled_bundle)
+    paint(candidate)
+    paint(disentangled_bundle)
+    paint(candidate)
+    assert model.load(disentangled_bundle) is loaded
+    assert len(reads) == 2, "one for each model"
+    model.load(other_bundle)
+    assert model.load(disentangled_bundle) is loaded, "the one that was used longest ago goes"
+    paint(candidate)
+    assert len(reads) == 3
+    model.load(other_bundle, alone=True)
+    assert model.load(disentangled_bundle) is not loaded
 
 
 def test_a_scan_that_was_replaced_is_read_again(

@@ -79,7 +79,7 @@ def predictions(monkeypatch):
     def predict(self, request, report, should_stop):
         from dgseg.inference.segmenter import SegmentationStopped
 
-        self._segmenter = object()
+        self._loaded = {request.bundle: None}
         Gate.began.put(request.id)
         while not Gate.go.wait(0.005):
             if should_stop():
@@ -87,7 +87,7 @@ def predictions(monkeypatch):
         raise ValueError("a mistake in the program")
 
     def release(self):
-        self._segmenter = None
+        self._loaded = {}
         Gate.released.set()
 
     monkeypatch.setattr(model_module.Model, "predict", predict)
