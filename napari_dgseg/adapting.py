@@ -108,12 +108,8 @@ class Adapting:
         if self._choices_asked:
             return
         self._choices_asked = True
-        self._worker.request(
-            Methods, on_result=self._take_methods, on_error=self._choices_failed
-        )
-        self._worker.request(
-            Devices, on_result=self._take_devices, on_error=self._choices_failed
-        )
+        for kind, take in ((Methods, self._take_methods), (Devices, self._take_devices)):
+            self._worker.request(kind, on_result=take, on_error=self._choices_failed)
 
     @property
     def n_corrected(self) -> int:
@@ -178,12 +174,14 @@ class Adapting:
 
     # --- what a person does -------------------------------------------------------
 
-    def start(self, config: AdaptConfig) -> None:
+    def start(self, config: AdaptConfig, sources: tuple[str, ...] = ()) -> None:
         """Start an adaptation; what was corrected until now goes into it."""
         workspace = self._session.workspace
         if workspace is None or self.state in RUNNING or self.is_busy:
             return
-        spec = AdaptJob(site=workspace.path, bundle=workspace.accepted, config=config)
+        spec = AdaptJob(
+            site=workspace.path, bundle=workspace.accepted, sources=sources, config=config
+        )
 
         def prepare(_: object) -> JobFolder:
             folder = JobFolder(workspace.new_job_folder("adapt"))

@@ -21,6 +21,7 @@ from napari_dgseg.panels.adapt_form import AdaptForm
 from napari_dgseg.panels.history import HistoryPanel
 from napari_dgseg.panels.verdict import VerdictPanel
 from napari_dgseg.session import SiteSession
+from napari_dgseg.sourcing import Sourcing
 from napari_dgseg.walking import Walking
 from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
@@ -45,7 +46,7 @@ class AdaptPanel(QWidget):
     ) -> None:
         super().__init__()
         self._adapting = adapting
-        self.form = AdaptForm(adapting, cautioning)
+        self.form = AdaptForm(adapting, cautioning, Sourcing(session))
         self.verdict = VerdictPanel(adapting, comparison, walking)
         self.history = HistoryPanel(session, adapting)
         self.curves = CurvesView()

@@ -19,17 +19,22 @@ from dgseg.worker.protocol import MethodInfo
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.cautioning import Cautioning
+from napari_dgseg.panels.source_field import SourceField
+from napari_dgseg.sourcing import Sourcing
 from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
 _GIB = 1 << 30
 
 
 class AdaptForm(QWidget):
-    """Method, budget, device, and what is held out; all defaults come from `AdaptConfig`."""
+    """Method, budget, device, what is held out, and source data.
 
-    def __init__(self, adapting: Adapting, cautioning: Cautioning) -> None:
+    All defaults come from `AdaptConfig`.
+    """
+
+    def __init__(self, adapting: Adapting, cautioning: Cautioning, sourcing: Sourcing) -> None:
         super().__init__()
-        self._adapting, self._cautioning = adapting, cautioning
+        self._adapting, self._cautioning, self._sourcing = adapting, cautioning, sourcing
         self._default = AdaptConfig()
         self._offered: list[tuple[MethodInfo, str]] = []
         self.method = QComboBox()
@@ -43,6 +48,7 @@ class AdaptForm(QWidget):
         self.device = QComboBox()
         self.device.setSizeAdjustPolicy(self.method.sizeAdjustPolicy())
         self.holdout = QSpinBox()
+        self.source = SourceField(sourcing)
         self.more = QPushButton()
         self.plan = label(tone="muted", role="small")
         self.cautions: list[Notice] = []
@@ -80,9 +86,9 @@ class AdaptForm(QWidget):
         more.addWidget(label("Held out", wrap=False), 0, 0)
         more.addWidget(self.holdout, 0, 1)
         more.addWidget(label("of the corrected slices", tone="muted", wrap=False), 0, 2)
+        self.source.put_into(more, 1)
         more.setColumnStretch(2, 1)
         self._more.hide()
-        self.more.setText("▸ Advanced")
         self.more.setCheckable(True)
         self.more.setProperty("role", "fold")
         layout = column(self)
@@ -100,11 +106,13 @@ class AdaptForm(QWidget):
         self.start.clicked.connect(self._start)
         self._adapting.choices_changed.connect(self.show_choices)
         self._cautioning.changed.connect(self.show_cautions)
+        self._sourcing.changed.connect(self._show_source)
         self._set_unit("minutes")
         self.holdout.setValue(int(settings.get("adaptation.holdout_every")))
         self.holdout.valueChanged.connect(self.refresh)
         self.show_choices()
         self.show_cautions()
+        self._name_more()
 
     @property
     def config(self) -> AdaptConfig:
@@ -143,8 +151,10 @@ class AdaptForm(QWidget):
         adapting = self._adapting
         if adapting.offered != self._offered:
             self.show_choices()
-        self.plan.setText(adapting.plan(self.holdout.value()))
-        allow(self.start, adapting.why_not() or ("Preparing." if adapting.is_busy else ""))
+        plans = (adapting.plan(self.holdout.value()), self._sourcing.plan())
+        self.plan.setText(" ".join(filter(None, plans)))
+        busy = "Preparing." if adapting.is_busy else ""
+        allow(self.start, adapting.why_not() or busy or self._sourcing.why_not())
 
     def show_cautions(self) -> None:
         """Show what speaks against an adaptation; the person decides all the same."""
@@ -168,8 +178,22 @@ class AdaptForm(QWidget):
             self.budget.setValue(self._default.steps or 300)
 
     def _show_more(self, shown: bool) -> None:
-        self.more.setText("▾ Advanced" if shown else "▸ Advanced")
         self._more.setVisible(shown)
+        self._name_more()
+
+    def _name_more(self) -> None:
+        """What is chosen there must not be overlooked while it is folded away."""
+        if self.more.isChecked():
+            self.more.setText("▾ Advanced")
+        else:
+            chosen = self._sourcing.names
+            self.more.setText("▸ Advanced · source data" if chosen else "▸ Advanced")
+
+    def _show_source(self) -> None:
+        if self._sourcing.problem is not None:
+            self.more.setChecked(True)
+        self._name_more()
+        self.refresh()
 
     def _show_when(self) -> None:
         when = {m.name: m.when for m in self._adapting.methods}
@@ -178,7 +202,7 @@ class AdaptForm(QWidget):
         self.when.setVisible(bool(text))
 
     def _start(self) -> None:
-        self._adapting.start(self.config)
+        self._adapting.start(self.config, self._sourcing.names)
 
 
 def _fill(

@@ -297,3 +297,18 @@ class RecordedWorker:
 def worker() -> RecordedWorker:
     """A worker that the test speaks for."""
     return RecordedWorker()
+
+
+@pytest.fixture
+def source_folder(tmp_path, rng) -> Path:
+    """Two labelled scans of another centre, as its people keep them."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for number in (1, 2):
+        labels = np.zeros((20, 20, 3), np.uint8)
+        labels[6:14, 5:15] = 2
+        labels[8:12, 8:12] = 1
+        for name, array in (("", rng.normal(labels, 0.1)), ("_dseg", labels)):
+            image = nib.Nifti1Image(array.astype(np.float32), np.diag([0.5, 0.5, 3.0, 1.0]))
+            nib.save(image, folder / f"p{number}{name}.nii.gz")
+    return folder

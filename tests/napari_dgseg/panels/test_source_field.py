@@ -1,0 +1,85 @@
+"""Source data in the form of step 4, as a person chooses them."""
+
+from __future__ import annotations
+
+import pytest
+from qtpy.QtWidgets import QFileDialog
+
+
+@pytest.fixture
+def form(filled):
+    """The form, with its advanced part unfolded."""
+    filled.unfold(4)
+    form = filled.adapt.form
+    form.more.click()
+    return form
+
+
+@pytest.fixture
+def choose(form, press, idle, monkeypatch):
+    """A function that chooses a folder; an empty name is a dialog that was closed."""
+
+    def choose(folder) -> None:
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+        press(form.source.choose)
+        idle()
+
+    return choose
+
+
+def test_none_by_default(form):
+    assert form.source.folder.text() == "None"
+    assert not form.source.none.isVisible()
+    assert not form.source.problem.isVisible()
+    assert form.start.isEnabled()
+
+
+def test_what_was_chosen_reaches_the_job(
+    filled, form, choose, press, idle, source_folder, monkeypatch
+):
+    launched = []
+    monkeypatch.setattr(filled.parts.watcher, "launch", launched.append)
+    choose(source_folder)
+    assert form.source.folder.text() == str(source_folder)
+    assert "Also learns from 2 labelled scans of source data." in form.plan.text()
+    press(form.more)
+    assert form.more.text() == "▸ Advanced · source data"
+    press(form.start)
+    idle()
+    assert launched[0].spec.sources == (str(source_folder),)
+
+
+def test_a_folder_without_labels_is_named_beside_the_field(
+    form, choose, press, source_folder, tmp_path
+):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    choose(empty)
+    problem = form.source.problem
+    assert problem.isVisible()
+    assert "has labels" in problem.text
+    assert not form.start.isEnabled()
+    assert "source data cannot be used" in form.start.toolTip()
+    choose("")
+    assert problem.isVisible()
+    choose(source_folder)
+    assert not problem.isVisible()
+    assert form.start.isEnabled()
+
+
+def test_none_again(form, choose, press, tmp_path):
+    choose(tmp_path)
+    assert not form.start.isEnabled()
+    press(form.source.none)
+    assert form.source.folder.text() == "None"
+    assert not form.source.problem.isVisible()
+    assert form.start.isEnabled()
+    assert form.config.method == "mean-teacher"
+
+
+def test_what_is_wrong_is_not_folded_away(filled, form, press, idle, tmp_path):
+    press(form.more)
+    assert not form.source.isVisible()
+    form._sourcing.choose(str(tmp_path / "gone"))
+    idle()
+    assert form.source.problem.isVisible()
