@@ -22,8 +22,8 @@ from napari_dgseg.panels.scans import ScansPanel
 from napari_dgseg.panels.segment import SegmentPanel
 from napari_dgseg.panels.site import SitePanel, default_site
 from napari_dgseg.shortcuts import Shortcuts
-from napari_dgseg.stage import scans_in
 from napari_dgseg.steps import Step
+from napari_dgseg.viewer_scans import scans_in
 
 if TYPE_CHECKING:
     import napari

@@ -75,6 +75,7 @@ class Household:
         self.watcher.state_changed.connect(self._on_job_state)
         self.session.scan_opened.connect(self._on_opened)
         self.session.scan_closed.connect(self._on_closed)
+        self.session.rows_changed.connect(self._on_closed)
         self.is_open = True
         _households.add(self)
 
@@ -140,7 +141,8 @@ class Household:
         self.letters.geometry = opened.scan.geometry
 
     def _on_closed(self) -> None:
-        self.letters.geometry = None
+        if self.session.current is None and not self.session.opening:
+            self.letters.geometry = None
 
 
 class _Release:

@@ -73,6 +73,7 @@ class OrientationLetters:
         self._viewer = viewer
         self._geometry: Geometry | None = None
         self._visible = True
+        self._shown: dict[str, str] | None = None
         self._canvas: _Edges | _Compass = (
             _Edges(viewer) if hasattr(viewer, "canvas") else _Compass(viewer)
         )
@@ -128,7 +129,10 @@ class OrientationLetters:
         self._canvas.close()
 
     def _update(self, _event: object = None) -> None:
-        self._canvas.show(self.letters)
+        letters = self.letters
+        if letters != self._shown:  # drawing them anew takes a while
+            self._shown = letters
+            self._canvas.show(letters)
 
 
 def _camera(viewer: Any) -> Any:

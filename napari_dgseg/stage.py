@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from napari.layers import Image, Labels, Layer
+from napari.layers import Labels, Layer
 from psygnal import Signal
 
-from dgseg.errors import DgsegError, LabelsError
-from dgseg.scans.found import size_text
-from dgseg.scans.geometry import Geometry
-from dgseg.scans.scan import Scan, ScanSource
+from dgseg.errors import LabelsError
 from napari_dgseg import settings
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.layers import (
@@ -21,11 +19,12 @@ from napari_dgseg.layers import (
     LayerTuple,
     image_layer,
     labels_layer,
-    scan_of,
     uncertainty_layer,
 )
+from napari_dgseg.redressing import can_become, redress
 from napari_dgseg.session import OpenScan, SiteSession
 from napari_dgseg.tracker import CorrectionTracker
+from napari_dgseg.turns import Turns
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -64,6 +63,9 @@ ORDER: tuple[Role, ...] = (
 )
 """From the bottom of the layer list to its top."""
 
+_PASSED_ON: tuple[Role, ...] = ("scan", "proposal")
+"""Layers that the next scan takes over: it is sure to want them, and no stroke is on them."""
+
 
 class Stage:
     """Shows the open scan in the viewer.
@@ -89,10 +91,13 @@ class Stage:
         self._session = session
         self._correcting = correcting
         self._layers: dict[Role, Layer] = {}
+        self._spare: dict[Role, Layer] = {}
+        self._turns = Turns()
         self._tracker: CorrectionTracker | None = None
         self.problem: LabelsError | None = None
         session.scan_opened.connect(self._on_opened)
         session.scan_closing.connect(self._on_closing)
+        session.rows_changed.connect(self._on_rows)
         session.proposal_changed.connect(self.show_proposal)
         correcting.started.connect(self._show_corrections)
         viewer.layers.events.removed.connect(self._on_removed)
@@ -105,6 +110,8 @@ class Stage:
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.dims.events.current_step.disconnect(self._on_step)
         self._layers.clear()
+        self._dismiss_spare()
+        self._turns.finish()
 
     # --- what is on it ------------------------------------------------------------
 
@@ -116,6 +123,11 @@ class Stage:
     def is_tracking(self) -> bool:
         """Whether strokes on the corrections layer are seen."""
         return self._tracker is not None and self._tracker.attached
+
+    @property
+    def is_clearing_up(self) -> bool:
+        """Whether layers of the scan before are still to be taken out."""
+        return self._turns.is_busy
 
     @property
     def n_slices(self) -> int:
@@ -149,7 +161,6 @@ class Stage:
             self._show_uncertainty()
         if role in self._layers:
             self._layers[role].visible = visible
-        self.layers_changed.emit()
 
     # --- correcting ---------------------------------------------------------------
 
@@ -195,6 +206,7 @@ class Stage:
         if not self._correcting.is_started:
             self.go_to(self._first_slice(opened))
         self._viewer.reset_view()
+        self._dismiss_spare()
 
     def _first_slice(self, opened: OpenScan) -> int:
         wanted = bool(settings.get("view.open_least_certain"))
@@ -204,7 +216,14 @@ class Stage:
     def _on_closing(self) -> None:
         self.flush()
         self._drop_tracker()
-        self.remove(*ORDER)
+        if self._session.opening:
+            self._set_aside()
+        else:
+            self.remove(*ORDER)
+
+    def _on_rows(self) -> None:
+        if self._session.current is None and not self._session.opening:
+            self._dismiss_spare()  # the scan that was to come did not
 
     def show_proposal(self) -> None:
         """Show the open scan's proposal in a layer of its own, and how sure the model is."""
@@ -278,7 +297,7 @@ class Stage:
     # --- our layers ---------------------------------------------------------------
 
     def put(self, role: Role, layer: LayerTuple) -> Layer:
-        """Add our layer of a role at its place, instead of the one before."""
+        """Show our layer of a role: in the layer that is there, or in a new one at its place."""
         data, options, kind = layer
         options["metadata"][METADATA_KEY]["role"] = role
         old = self._layers.get(role)
@@ -286,16 +305,30 @@ class Stage:
             options["visible"] = old.visible
         if kind == "labels":
             options["opacity"] = float(settings.get("view.label_opacity"))
-        active = self._viewer.layers.selection.active
-        self.remove(role)
-        added = Layer.create(data, options, kind)
-        self._layers[role] = added
-        self._viewer.layers.insert(self._place(role), added)
-        if active is not None and active in self._viewer.layers:
-            # napari selects what is added: the next stroke would go astray.
-            self._viewer.layers.selection.active = active
+        new = Layer.create(data, options, kind)
+        old = self._layers.pop(role, None) or self._spare.pop(role, None)
+        if old is not None and role != "corrections" and can_become(old, new):
+            redress(old, new)
+            self._layers[role] = old
+        else:
+            self._take_out([] if old is None else [old])
+            self._layers[role] = new
+            self._insert(self._place(role), new)
         self.layers_changed.emit()
-        return added
+        return self._layers[role]
+
+    def _insert(self, at: int, layer: Layer) -> None:
+        """Add a layer, and leave the selection: the next stroke would go astray."""
+        layers = self._viewer.layers
+        active = layers.selection.active
+        if active is None:
+            layers.insert(at, layer)
+        else:
+            # napari selects what is added, and would draw the controls twice anew.
+            with layers.selection.events.blocker_all():
+                layers.insert(at, layer)
+                layers.selection.active = active
+        layer.events.visible.connect(self._on_visible)
 
     def _place(self, role: Role) -> int:
         """Above our layers that come before it, below those that come after it."""
@@ -309,13 +342,36 @@ class Stage:
     def remove(self, *roles: Role) -> None:
         """Take our layers of these roles out of the viewer, as far as they are there."""
         found = [self._layers.pop(role) for role in roles if role in self._layers]
-        if not found:
-            return
-        with self._at_once():
-            for layer in found:
-                if layer in self._viewer.layers:
+        if found:
+            self._take_out(found)
+            self.layers_changed.emit()
+
+    def _take_out(self, found: Iterable[Layer]) -> None:
+        here = [layer for layer in found if layer in self._viewer.layers]
+        if here:
+            with self._at_once():
+                for layer in here:
                     self._viewer.layers.remove(layer)
+
+    def _set_aside(self) -> None:
+        """Keep what the scan that comes next can have, and let go of the rest."""
+        layers, self._layers = self._layers, {}
+        self._spare = {role: layers.pop(role) for role in _PASSED_ON if role in layers}
+        self._dismiss(layers.values())
         self.layers_changed.emit()
+
+    def _dismiss_spare(self) -> None:
+        spare, self._spare = self._spare, {}
+        self._dismiss(spare.values())
+
+    def _dismiss(self, found: Iterable[Layer]) -> None:
+        """Hide layers now, and remove them in a turn of their own: that takes a while."""
+        leaving = list(found)
+        for layer in leaving:
+            layer.visible = False
+            layer.name = f"{layer.name} (closed)"  # the next one may have its name
+        if leaving:
+            self._turns.add(partial(self._take_out, leaving))
 
     def _at_once(self) -> AbstractContextManager[Any]:
         """Remove several layers with one update of the canvas, where napari can (0.9).
@@ -343,53 +399,8 @@ class Stage:
         self.problem = error
         self.layers_changed.emit()
 
+    def _on_visible(self, _event: Event | None = None) -> None:
+        self.layers_changed.emit()
+
     def _on_step(self, _event: Event | None = None) -> None:
         self.slice_changed.emit()
-
-
-def scans_in(viewer: ViewerModel, known: set[str]) -> tuple[list[Scan], list[str]]:
-    """The viewer's image layers as scans, except those that are known, and why some are none.
-
-    A layer that this plugin's readers opened knows its scan. Any other image layer of
-    three axes is taken for slices in radiological orientation, with the layer's scale as
-    its spacing: napari knows nothing of the patient.
-    """
-    scans: list[Scan] = []
-    problems: list[str] = []
-    for layer in viewer.layers:
-        if not isinstance(layer, Image) or role_of(layer) not in ("", "scan"):
-            continue
-        try:
-            scan = scan_of(layer) or _scan_from(layer)
-        except DgsegError as error:
-            problems.append(f"{layer.name}: {error.problem}")
-            continue
-        if scan.scan_id not in known:
-            known.add(scan.scan_id)
-            scans.append(scan)
-        else:
-            problems.append(f"{layer.name} is in the table already.")
-    return scans, problems or ["No image is open in the viewer."]
-
-
-def role_of(layer: Layer) -> str:
-    """What one of our layers is for; empty for other people's."""
-    ours = layer.metadata.get(METADATA_KEY)
-    return str(ours.get("role", "")) if isinstance(ours, dict) else ""
-
-
-def _scan_from(layer: Image) -> Scan:
-    if layer.rgb or layer.multiscale or layer.ndim != 3:
-        raise LabelsError("Only grey-scale images of three axes can be segmented.")
-    array = np.asarray(layer.data)
-    if not np.isfinite(array).all():
-        raise LabelsError("It holds values that are no numbers.")
-    slices, rows, columns = (float(s) for s in layer.scale[-3:])
-    at = [float(t) for t in layer.translate[-3:]]
-    affine = np.zeros((4, 4))
-    affine[2, 0], affine[1, 1], affine[0, 2] = slices, -rows, -columns
-    affine[:, 3] = (-at[2], -at[1], at[0], 1)
-    geometry = Geometry(array.shape, affine, slice_axis=0)
-    detail = size_text(geometry)
-    source = ScanSource(kind="memory", path=Path(), title=layer.name, detail=detail)
-    return Scan(array, geometry, source)

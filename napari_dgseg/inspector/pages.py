@@ -135,7 +135,7 @@ class ReconstructionPage(PaintedPage):
             layers = [(self.title_of(model), one) for model, one in self.painted]
             self.showing.show(current.scan, layers)
         else:
-            self.showing.take_out()
+            self.showing.hide()
         self.show_state()
 
     def _put(self, wanted: bool) -> None:

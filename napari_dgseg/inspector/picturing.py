@@ -105,8 +105,8 @@ class Picturing:
             # Gigabytes would gather while a person goes through the scans.
             old, self._folders = self._folders, []
             self._session.runner.submit(
-                lambda _: [shutil.rmtree(folder, ignore_errors=True) for folder in old],
-                on_result=lambda _: None,
+                lambda _: [folder for folder in old if not _is_gone(folder)],
+                on_result=lambda left: self._folders.extend(left),
                 on_error=lambda error: self._session.failed.emit(as_known(error)),
             )
         self._asked.clear()
@@ -170,6 +170,12 @@ class Picturing:
             del self._asked[bundle_id]
             self.errors[bundle_id] = error
             self.changed.emit()
+
+
+def _is_gone(folder: Path) -> bool:
+    """Delete a folder; Windows does not as long as a layer still shows what is in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 def _read(folder: Path, scan_id: str, bundle_id: str) -> Painted:

@@ -40,7 +40,7 @@ class ReconstructionView(QWidget):
     """Pictures of the slice on display, and the error of all slices of its scan."""
 
     show_wanted = Signal(bool)
-    """Show the layers in the viewer, or take them out again."""
+    """Show the layers in the viewer, or hide them again."""
     grid_wanted = Signal(bool)
     """Show the layers beside each other, or over each other again."""
     slice_chosen = Signal(int)
@@ -141,7 +141,7 @@ class ReconstructionView(QWidget):
     def show_state(self, *, shown: bool, side_by_side: bool, can_show: bool) -> None:
         """Say whether the layers are in the viewer, and how."""
         self.show_layers.setChecked(shown)
-        self.show_layers.setText("Take out of the viewer" if shown else "Show in the viewer")
+        self.show_layers.setText("Hide in the viewer" if shown else "Show in the viewer")
         self.show_layers.setEnabled(can_show or shown)
         self.side_by_side.setChecked(side_by_side)
         self.side_by_side.setEnabled(can_show or side_by_side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from napari_dgseg.layers import (
     residual_layer,
 )
 from napari_dgseg.stage import ORDER, Role, Stage
+from napari_dgseg.turns import Step, Turns
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -45,13 +47,16 @@ class Showing:
         self._viewer, self._stage = viewer, stage
         self._before: dict[str, Any] | None = None
         self._visible: dict[Role, bool] = {}
-        self.channel: tuple[str, int] | None = None
+        self._turns = Turns()
+        self._pairs = _PAIRS[:0]
+        self._channel: tuple[str, int] | None = None
         self._decoded: np.ndarray | None = None
         self._decoded_at: int | None = None
         stage.layers_changed.connect(self._on_layers)
 
     def close(self) -> None:
         """Take all of it out of the viewer, and leave the viewer as it was."""
+        self._turns.forget()
         self.put_over()
         self._stage.layers_changed.disconnect(self._on_layers)
         self._stage.remove(
@@ -61,12 +66,19 @@ class Showing:
     # --- reconstructions ----------------------------------------------------------
 
     @property
+    def is_busy(self) -> bool:
+        """Whether more is about to come into the viewer, or to change there."""
+        return self._turns.is_busy
+
+    @property
     def is_shown(self) -> bool:
-        """Whether a reconstruction is in the viewer."""
-        return any(self._stage.layer(role) is not None for pair in _PAIRS for role in pair)
+        """Whether a reconstruction is on display."""
+        return any(self._stage.is_visible(role) for pair in _PAIRS for role in pair)
 
     def show(self, scan: Scan, painted: Sequence[tuple[str, Painted]]) -> None:
         """Put reconstruction and difference of one model or two on the scan.
+
+        The first layer is there at once, each other one a turn of the event loop later.
 
         Parameters
         ----------
@@ -75,24 +87,46 @@ class Showing:
         painted : sequence of (str, Painted)
             With the title of the model, empty where there is only one.
         """
-        for at, (roles, (title, one)) in enumerate(zip(_PAIRS, painted, strict=False)):
+        self._turns.forget()
+        self._pairs = _PAIRS[: len(painted)]
+        self._hide(*(role for pair in _PAIRS[len(painted) :] for role in pair))
+        steps: list[Step] = []
+        for at, (roles, (title, one)) in enumerate(zip(self._pairs, painted, strict=True)):
             names = _names(title)
             # Over each other, the uppermost would hide all below it.
-            rebuilt = reconstruction_layer(one.reconstruction, scan, names[0], visible=at == 0)
-            residual = residual_layer(
-                one.difference, scan, names[1], limit=one.limit, visible=False
-            )
-            self._stage.put(roles[0], rebuilt)
-            self._stage.put(roles[1], residual)
-        if len(painted) < len(_PAIRS):
-            self._stage.remove(*_PAIRS[1])
-        self.changed.emit()
+            steps += [
+                partial(self._put_rebuilt, roles[0], scan, one, names[0], visible=at == 0),
+                partial(self._put_residual, roles[1], scan, one, names[1]),
+            ]
+        first, *others = steps
+        first()
+        self._turns.add(*others)
 
-    def take_out(self) -> None:
-        """Take reconstruction and difference out of the viewer."""
+    def _put_rebuilt(
+        self, role: Role, scan: Scan, one: Painted, name: str, *, visible: bool
+    ) -> None:
+        self._stage.put(
+            role, reconstruction_layer(one.reconstruction, scan, name, visible=visible)
+        )
+        self._stage.set_visible(role, visible or self._stage.is_visible(role))
+
+    def _put_residual(self, role: Role, scan: Scan, one: Painted, name: str) -> None:
+        residual = residual_layer(one.difference, scan, name, limit=one.limit, visible=False)
+        self._stage.put(role, residual)
+
+    def hide(self) -> None:
+        """Hide reconstruction and difference.
+
+        They stay in the layer list until the scan is closed: removing a layer stops the
+        window for longer than all else here.
+        """
+        self._turns.forget()
         self.put_over()
-        self._stage.remove(*(role for pair in _PAIRS for role in pair))
-        self.changed.emit()
+        self._hide(*(role for pair in _PAIRS for role in pair))
+
+    def _hide(self, *roles: Role) -> None:
+        for role in roles:
+            self._stage.set_visible(role, False)
 
     # --- grid mode ----------------------------------------------------------------
 
@@ -102,12 +136,18 @@ class Showing:
         return self._before is not None
 
     def put_side_by_side(self) -> None:
-        """Show scan, reconstruction and difference beside each other, and nothing else of ours."""
+        """Show scan, reconstruction and difference beside each other, and nothing else of ours.
+
+        The grid is drawn a turn of the event loop after the layers have come and gone.
+        """
+        if self._turns.is_busy:
+            self._turns.add(self.put_side_by_side)
+            return
         if self._before is not None or not self.is_shown:
             return
         grid = _grid_of(self._viewer)
         self._before = {name: getattr(grid, name) for name in ("enabled", "stride", "shape")}
-        beside = {"scan", *(role for pair in _PAIRS for role in pair)}
+        beside = {"scan", *(role for pair in self._pairs for role in pair)}
         self._visible = {
             role: self._stage.is_visible(role)
             for role in ORDER
@@ -115,10 +155,15 @@ class Showing:
         }
         for role in self._visible:
             self._stage.set_visible(role, role in beside)
-        # The lowest layer, the scan, comes first.
-        grid.stride, grid.shape, grid.enabled = 1, (-1, -1), True
-        self._viewer.reset_view()
+        self._turns.add(self._enter_grid)
         self.changed.emit()
+
+    def _enter_grid(self) -> None:
+        if self._before is not None:
+            grid = _grid_of(self._viewer)
+            # The lowest layer, the scan, comes first.
+            grid.stride, grid.shape, grid.enabled = 1, (-1, -1), True
+            self._viewer.reset_view()
 
     def put_over(self) -> None:
         """Show the layers over each other again, and what was hidden for that."""
@@ -128,39 +173,44 @@ class Showing:
         self._before = None
         for name in ("stride", "shape", "enabled"):
             setattr(grid, name, before[name])
-        for role, visible in self._visible.items():
-            self._stage.set_visible(role, visible)
-        self._visible = {}
+        visible, self._visible = self._visible, {}
+        for role in visible:
+            if self._stage.layer(role) is not None:
+                self._stage.set_visible(role, visible[role])
         self._viewer.reset_view()
         self.changed.emit()
 
     # --- anatomy and factors ------------------------------------------------------
 
+    @property
+    def channel(self) -> tuple[str, int] | None:
+        """The bundle and the channel of the anatomy that lies over the scan."""
+        return self._channel if self._stage.is_visible("anatomy") else None
+
     def show_channel(self, scan: Scan, painted: Painted, channel: int, name: str) -> None:
         """Let a channel of the anatomy glow over the scan."""
+        self._channel = (painted.bundle_id, channel)
         self._stage.put("anatomy", anatomy_layer(painted.anatomy[channel], scan, name))
-        self.channel = (painted.bundle_id, channel)
         self._stage.set_visible("anatomy", True)
-        self.changed.emit()
 
     def hide_channel(self) -> None:
-        """Take the channel out of the viewer."""
-        self._stage.remove("anatomy")
-        self.changed.emit()
+        """Hide the channel; its layer is there for the next one."""
+        self._hide("anatomy")
 
     # --- a decoded slice ----------------------------------------------------------
 
     @property
     def is_decoded_shown(self) -> bool:
         """Whether a decoded slice lies over the scan."""
-        return self._stage.layer("decoded") is not None
+        return self._stage.is_visible("decoded")
 
     def show_decoded(self, scan: Scan) -> None:
         """Add a layer for decoded slices; `update_decoded` fills it."""
         # Not a number is transparent: only the slice that was decoded covers the scan.
         self._decoded = np.full(scan.array.shape, np.nan, np.float32)
+        self._decoded_at = None
         self._stage.put("decoded", reconstruction_layer(self._decoded, scan, "decoded slice"))
-        self.changed.emit()
+        self._stage.set_visible("decoded", True)
 
     def update_decoded(self, index: int, picture: np.ndarray) -> None:
         """Show a picture (rows, columns) as the slice `index` of that layer, and no other."""
@@ -174,17 +224,16 @@ class Showing:
         layer.refresh()
 
     def hide_decoded(self) -> None:
-        """Take that layer out of the viewer."""
-        self._stage.remove("decoded")
-        self.changed.emit()
+        """Hide that layer; it is there for the next slice."""
+        self._hide("decoded")
 
     def put_features(self, scan: Scan, features: dict[str, Any]) -> None:
         """Add a points layer with a point a slice, whose features are the slice's factors."""
         self._stage.put("factors", factors_layer(features, scan))
 
     def _on_layers(self) -> None:
-        if self.channel is not None and self._stage.layer("anatomy") is None:
-            self.channel = None
+        if self._turns.is_busy and self._stage.layer(_PAIRS[0][0]) is None:
+            self._turns.forget()  # the scan was closed meanwhile
         if self._decoded is not None and self._stage.layer("decoded") is None:
             self._decoded = self._decoded_at = None
         if self._before is not None and not self.is_shown:

@@ -8,7 +8,8 @@ from napari.components import ViewerModel
 
 from napari_dgseg.correcting import Correcting
 from napari_dgseg.layers import scan_of
-from napari_dgseg.stage import Stage, role_of, scans_in
+from napari_dgseg.stage import Stage
+from napari_dgseg.viewer_scans import role_of, scans_in
 
 
 @pytest.fixture
@@ -36,6 +37,12 @@ def opened(stage, with_scans, propose):
 def correcting(opened):
     opened._correcting.start()
     return opened._correcting
+
+
+@pytest.fixture
+def settle(qtbot, opened):
+    """A function that waits until the layers of the scan before are gone."""
+    return lambda: qtbot.waitUntil(lambda: not opened.is_clearing_up)
 
 
 def _names(viewer):
@@ -114,16 +121,17 @@ def test_choose_label_and_erase(correcting, opened):
 
 
 def test_switching_scans_takes_only_our_layers_and_every_stroke(
-    correcting, opened, viewer, with_scans
+    correcting, opened, viewer, with_scans, settle
 ):
     mine = viewer.add_points(np.zeros((1, 3)), name="mine")
     other = viewer.add_labels(np.zeros((5, 4, 4), int), name="other labels")
     opened.layer("corrections").paint((3, 18, 3), 1)  # not flushed
     first, second, _ = with_scans.scan_ids
     with_scans.open_scan(second)
+    settle()
     assert mine in viewer.layers
     assert other in viewer.layers
-    assert _names(viewer) == ["mine", "other labels", "scan-2.nii.gz"]
+    assert _names(viewer) == ["scan-2.nii.gz", "mine", "other labels"]
     with_scans.open_scan(first)
     assert correcting.slices == {3: "changed"}
     assert opened.layer("corrections").data[3, 18, 3] == 1
@@ -202,28 +210,6 @@ def test_go_to_in_a_viewer_of_four_dimensions(opened, viewer):
     assert opened.slice_index == 3
 
 
-def test_layers_of_the_viewer_become_scans(viewer, rng):
-    array = rng.normal(size=(6, 12, 10)).astype(np.float32)
-    viewer.add_image(array, name="plain", scale=(4, 0.6, 0.7), translate=(8, 3, 2))
-    viewer.add_image(rng.random((12, 10)), name="flat")
-    viewer.add_image(rng.random((6, 12, 10, 3)), rgb=True, name="photo")
-    viewer.add_labels(np.zeros((6, 12, 10), int))
-    scans, problems = scans_in(viewer, set())
-    (scan,) = scans
-    assert scan.source.title == "plain"
-    np.testing.assert_allclose(scan.geometry.spacing, (4, 0.6, 0.7))
-    np.testing.assert_allclose(scan.geometry.translate, (8, 3, 2))
-    np.testing.assert_array_equal(scan.array, array)
-    assert [problem.split(":")[0] for problem in problems] == ["flat", "photo"]
-    again, problems = scans_in(viewer, {scan.scan_id})
-    assert again == []
-    assert "in the table already" in problems[0]
-
-
-def test_an_empty_viewer_has_no_scans(viewer):
-    assert scans_in(viewer, set()) == ([], ["No image is open in the viewer."])
-
-
 def test_our_own_image_is_known_as_its_scan(opened, viewer, with_scans):
     layer = opened.layer("scan")
     assert scan_of(layer) is with_scans.current.scan
@@ -237,3 +223,102 @@ def test_close_lets_go_of_the_viewer(opened, viewer):
     viewer.layers.clear()
     viewer.dims.ndim = 3
     assert opened.layer("scan") is None
+
+
+# --- the next scan takes over what it can --------------------------------------------------
+
+
+@pytest.fixture
+def two_proposals(opened, with_scans, propose):
+    """The first of two scans that have a proposal each."""
+    propose(with_scans.workspace, with_scans.scan_ids[1], shift=4)
+    return opened
+
+
+def test_the_next_scan_has_the_layers_of_the_one_before(two_proposals, viewer, with_scans):
+    scan, proposal = (two_proposals.layer(role) for role in ("scan", "proposal"))
+    inserted = []
+    viewer.layers.events.inserted.connect(inserted.append)
+    with_scans.open_scan(with_scans.scan_ids[1])
+    assert two_proposals.layer("scan") is scan
+    assert two_proposals.layer("proposal") is proposal
+    assert not inserted
+    assert _names(viewer) == ["scan-2.nii.gz", "proposal (spinal-gm)"]
+    current = with_scans.current
+    np.testing.assert_array_equal(scan.data, current.scan.array)
+    np.testing.assert_array_equal(proposal.data, current.proposal.labels)
+    assert scan_of(scan) is scan_of(proposal) is current.scan
+    assert not np.shares_memory(proposal.data, current.proposal.labels)
+
+
+def test_nothing_of_what_a_person_did_to_the_layers_goes_on_to_the_next_scan(
+    two_proposals, viewer, with_scans
+):
+    scan, proposal = (two_proposals.layer(role) for role in ("scan", "proposal"))
+    scan.gamma, scan.contrast_limits, scan.visible = 0.3, (1, 2), False
+    scan.affine = np.diag([2.0, 1, 1, 1])
+    proposal.data_setitem((np.array([0]), np.array([0]), np.array([0])), 1)
+    proposal.mode = "paint"
+    with_scans.open_scan(with_scans.scan_ids[1])
+    assert (scan.gamma, scan.visible) == (1.0, True)
+    assert scan.contrast_limits[1] > 100
+    np.testing.assert_array_equal(scan.affine.affine_matrix, np.eye(4))
+    proposal.undo()
+    np.testing.assert_array_equal(proposal.data, with_scans.current.proposal.labels)
+    assert proposal.mode == "pan_zoom"
+
+
+def test_a_scan_without_a_proposal_leaves_none_of_the_one_before(
+    opened, viewer, with_scans, settle
+):
+    proposal = opened.layer("proposal")
+    with_scans.open_scan(with_scans.scan_ids[1])
+    assert opened.layer("proposal") is None
+    assert not proposal.visible
+    settle()
+    assert _names(viewer) == ["scan-2.nii.gz"]
+
+
+def test_corrections_of_two_scans_never_share_a_layer(
+    correcting, opened, viewer, with_scans, propose, settle
+):
+    first = opened.layer("corrections")
+    propose(with_scans.workspace, with_scans.scan_ids[1])
+    with_scans.open_scan(with_scans.scan_ids[1])
+    correcting.start()
+    assert opened.layer("corrections") is not first
+    assert opened.layer("corrections").name == "corrections"
+    settle()
+    assert first not in viewer.layers
+    assert viewer.layers.selection.active is opened.layer("corrections")
+
+
+def test_a_scan_that_does_not_come_takes_the_one_before_along(
+    opened, viewer, with_scans, runner, monkeypatch, settle
+):
+    submitted = []
+    monkeypatch.setattr(
+        runner, "submit", lambda work, *, on_error, **_: submitted.append(on_error)
+    )
+    with_scans.open_scan(with_scans.scan_ids[1])  # it is being read
+    with_scans.close_scan()
+    assert opened.layer("scan") is None
+    submitted[0](OSError("the disk has gone"))
+    settle()
+    assert _names(viewer) == []
+
+
+def test_what_is_added_takes_no_selection_away(opened, viewer):
+    changed = []
+    viewer.layers.selection.active = opened.layer("scan")
+    viewer.layers.selection.events.changed.connect(changed.append)
+    opened.set_visible("uncertainty", True)
+    assert set(viewer.layers.selection) == {opened.layer("scan")}
+    assert not changed
+
+
+def test_an_eye_that_a_person_clicks_is_told(opened, viewer):
+    told = []
+    opened.layers_changed.connect(lambda: told.append(opened.is_visible("proposal")))
+    opened.layer("proposal").visible = False
+    assert told == [False]

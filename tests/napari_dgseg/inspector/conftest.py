@@ -283,6 +283,18 @@ def press(qtbot):
 
 
 @pytest.fixture
+def press_and_wait(press, opened, qtbot):
+    """A function that clicks a widget and waits until the viewer shows what came of it."""
+
+    def click(widget) -> None:
+        press(widget)
+        stage, showing = opened.parts.stage, opened.showing
+        qtbot.waitUntil(lambda: not (showing.is_busy or stage.is_clearing_up))
+
+    return click
+
+
+@pytest.fixture
 def make_factors():
     """A function that makes what a model could see in a scan."""
     return factors_of

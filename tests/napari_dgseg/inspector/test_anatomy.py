@@ -30,11 +30,15 @@ def test_a_click_on_a_channel_lays_it_over_the_scan(anatomy, press, viewer):
     assert int(layer.data[0, 0, 0]) == 60
     assert buttons[2].isChecked()
     press(buttons[5])
-    assert "anatomy, channel 3" not in viewer.layers
-    assert "anatomy, channel 6" in viewer.layers
+    assert viewer.layers["anatomy, channel 6"] is layer
+    assert int(layer.data[0, 0, 0]) == 150
+    assert not buttons[2].isChecked()
     press(buttons[5])
-    assert "anatomy, channel 6" not in viewer.layers
+    assert not layer.visible
     assert not buttons[5].isChecked()
+    press(buttons[5])
+    assert layer.visible
+    assert buttons[5].isChecked()
 
 
 def test_the_table_marks_a_channel_for_each_structure(anatomy):

@@ -149,7 +149,7 @@ def test_without_a_candidate_there_is_no_switch(opened):
     assert not opened.switch.isVisible()
 
 
-def test_both_models_beside_each_other(with_candidate, press, viewer):
+def test_both_models_beside_each_other(with_candidate, press, press_and_wait, viewer):
     dock = with_candidate
     assert dock.switch.isVisible()
     press(dock.choices["both"])
@@ -157,7 +157,7 @@ def test_both_models_beside_each_other(with_candidate, press, viewer):
     view = dock.page.view
     assert view.error.text().splitlines()[0].startswith("Model in use: slice")
     assert view.error.text().splitlines()[1].startswith("Candidate: slice")
-    press(view.show_layers)
+    press_and_wait(view.show_layers)
     assert "reconstruction (model in use)" in viewer.layers
     assert "reconstruction (candidate)" in viewer.layers
     dock.turn_to("Anatomy")

@@ -49,10 +49,10 @@ def test_the_viewer_s_slider_moves_marker_and_pictures(opened):
     assert "slice 3 of 0–4" in opened.where.text()
 
 
-def test_layers_come_and_go(opened, press, viewer):
+def test_layers_come_and_go(opened, press, press_and_wait, viewer):
     view = opened.page.view
     scan = opened.parts.session.current.scan
-    press(view.show_layers)
+    press_and_wait(view.show_layers)
     names = [layer.name for layer in viewer.layers]
     assert names == ["scan-1.nii.gz", "reconstruction", "difference"]
     rebuilt, residual = viewer.layers["reconstruction"], viewer.layers["difference"]
@@ -60,28 +60,54 @@ def test_layers_come_and_go(opened, press, viewer):
     assert tuple(rebuilt.scale) == pytest.approx(scan.geometry.spacing)
     assert tuple(rebuilt.contrast_limits) == (0, 1)
     assert residual.contrast_limits[0] == -residual.contrast_limits[1]
-    assert view.show_layers.text() == "Take out of the viewer"
+    assert view.show_layers.text() == "Hide in the viewer"
     assert rebuilt.visible
     assert not residual.visible  # it would hide all below it
     press(view.show_layers)
-    assert [layer.name for layer in viewer.layers] == ["scan-1.nii.gz"]
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["scan-1.nii.gz"]
+    assert view.show_layers.text() == "Show in the viewer"
+    press_and_wait(view.show_layers)
+    assert [layer.visible for layer in viewer.layers] == [True, True, False]
+    assert viewer.layers["reconstruction"] is rebuilt
 
 
-def test_a_person_may_delete_the_layers(opened, press, viewer):
+def test_one_layer_comes_a_turn(opened, press, viewer, qtbot):
+    press(opened.page.view.show_layers)
+    assert "difference" not in viewer.layers
+    qtbot.waitUntil(lambda: "difference" in viewer.layers)
+
+
+def test_a_scan_that_is_closed_has_no_more_layers_to_come(opened, press, viewer, qtbot):
+    press(opened.page.view.show_layers)
+    opened.parts.session.close_scan()
+    assert not opened.showing.is_busy
+    assert not viewer.layers
+
+
+def test_an_eye_in_the_layer_list_is_as_good_as_the_button(opened, press_and_wait, viewer):
     view = opened.page.view
-    press(view.show_layers)
+    press_and_wait(view.show_layers)
+    viewer.layers["reconstruction"].visible = False
+    assert view.show_layers.text() == "Show in the viewer"
+    press_and_wait(view.show_layers)
+    assert viewer.layers["reconstruction"].visible
+
+
+def test_a_person_may_delete_the_layers(opened, press_and_wait, viewer):
+    view = opened.page.view
+    press_and_wait(view.show_layers)
     viewer.layers.remove("reconstruction")
     viewer.layers.remove("difference")
     assert view.show_layers.text() == "Show in the viewer"
 
 
-def test_side_by_side_and_back(opened, press, viewer, propose):
+def test_side_by_side_and_back(opened, press, press_and_wait, viewer, propose):
     view, session = opened.page.view, opened.parts.session
     grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
     propose(session.workspace, opened.inspecting.scan_id)
     session.reload_proposal()
     opened.settle()
-    press(view.side_by_side)
+    press_and_wait(view.side_by_side)
     assert grid.enabled
     assert grid.position(0, viewer.layers) == (0, 0)  # the scan comes first
     shown = [layer.name for layer in viewer.layers if layer.visible]
@@ -92,12 +118,29 @@ def test_side_by_side_and_back(opened, press, viewer, propose):
     assert not viewer.layers["difference"].visible
 
 
-def test_another_scan_takes_the_layers_along(opened, press, viewer, idle):
+def test_side_by_side_is_without_a_model_that_is_no_longer_compared(
+    opened, press_and_wait, viewer
+):
+    view, showing = opened.page.view, opened.showing
+    scan, painted = opened.parts.session.current.scan, opened.page.painted[0][1]
+    showing.show(scan, [("one", painted), ("other", painted)])
+    press_and_wait(view.side_by_side)
+    assert len([layer for layer in viewer.layers if layer.visible]) == 5
+    press_and_wait(view.side_by_side)
+    press_and_wait(view.show_layers)
+    press_and_wait(view.show_layers)
+    press_and_wait(view.side_by_side)
+    shown = [layer.name for layer in viewer.layers if layer.visible]
+    assert shown == ["scan-1.nii.gz", "reconstruction", "difference"]
+
+
+def test_another_scan_takes_the_layers_along(opened, press_and_wait, viewer, idle, qtbot):
     view, session = opened.page.view, opened.parts.session
-    press(view.side_by_side)
+    press_and_wait(view.side_by_side)
     session.open_scan(session.scan_ids[1])
     idle()
     opened.settle()
+    qtbot.waitUntil(lambda: not opened.parts.stage.is_clearing_up)
     assert [layer.name for layer in viewer.layers] == ["scan-2.nii.gz"]
     assert not view.side_by_side.isChecked()
     grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
