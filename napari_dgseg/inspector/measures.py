@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
+from dgseg.factors.silence import remark
 from dgseg.worker.protocol import MeasuresResult
 from napari_dgseg.inspector.states import Stateful
 from napari_dgseg.look import Look, Tone
-from napari_dgseg.widgets import allow, button, column, label, row
+from napari_dgseg.widgets import allow, button, column, label, row, set_tone
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,9 @@ class MeasuresView(QWidget):
             measure.key: [label("–", role="strong", wrap=False) for _ in range(2)]
             for measure in MEASURES
         }
+        self.remarks = {
+            measure.key: label(tone="caution", role="small") for measure in MEASURES
+        }
         self.note = label(tone="muted", role="small")
         self.said = label(tone="muted", role="small")
         self._working = QWidget()
@@ -147,11 +151,12 @@ class MeasuresView(QWidget):
         for line, measure in enumerate(MEASURES):
             name = label(measure.name, wrap=False)
             short = label(measure.short, tone="muted", role="small")
-            grid.addWidget(name, 1 + 3 * line, 0)
-            grid.addWidget(short, 2 + 3 * line, 0, 1, 3)
-            grid.setRowMinimumHeight(3 + 3 * line, 7)
+            grid.addWidget(name, 1 + 4 * line, 0)
+            grid.addWidget(short, 2 + 4 * line, 0, 1, 3)
+            grid.addWidget(self.remarks[measure.key], 3 + 4 * line, 0, 1, 3)
+            grid.setRowMinimumHeight(4 + 4 * line, 7)
             for at, value in enumerate(self.values[measure.key], start=1):
-                grid.addWidget(value, 1 + 3 * line, at, right)
+                grid.addWidget(value, 1 + 4 * line, at, right)
             for each in (name, short, *self.values[measure.key]):
                 each.setToolTip(f"<qt>{measure.tip}</qt>")
         layout = column(body)
@@ -185,6 +190,12 @@ class MeasuresView(QWidget):
             for key, values in self.values.items():
                 values[at].setText(_number(key, numbers.get(key)))
                 values[at].setVisible(at < len(measured))
+                said = "" if result is None else remark(key, result.silent)
+                set_tone(values[at], "muted" if said else "plain")
+        for key, shown in self.remarks.items():
+            text = _remarks(key, measured)
+            shown.setText(text)
+            shown.setVisible(bool(text))
         self.note.setText(note)
         self.note.setVisible(bool(note))
 
@@ -202,6 +213,16 @@ class MeasuresView(QWidget):
     def tell(self, text: str) -> None:
         """Say what has become of an export."""
         self.said.setText(text)
+
+
+def _remarks(key: str, measured: Sequence[tuple[str, MeasuresResult | None]]) -> str:
+    """What is to be said of a number, of each model that it is to be said of."""
+    said = [
+        (title, remark(key, result.silent)) for title, result in measured if result is not None
+    ]
+    if len(said) == len(measured) and len({text for _, text in said}) == 1:
+        return said[0][1]
+    return "\n".join(f"{title.capitalize()}: {text}" for title, text in said if text)
 
 
 def _number(key: str, value: float | None) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from dgseg.bundles.bundle import BundleInfo
 from dgseg.factors.record import ScanFactors
+from dgseg.factors.silence import remark
 from dgseg.inspection.findings import Example, Findings, mean
 from dgseg.page import escaped, page, table
 
@@ -80,6 +83,7 @@ def _measures(found: Findings) -> str:
     both = m.distance_correlation["both"]
     rows = [
         (
+            "reconstruction",
             "Reconstruction error",
             m.reconstruction,
             (
@@ -88,6 +92,7 @@ def _measures(found: Findings) -> str:
             ),
         ),
         (
+            "both",
             "Anatomy against codes",
             both,
             (
@@ -96,11 +101,13 @@ def _measures(found: Findings) -> str:
             ),
         ),
         (
+            "hsic",
             "Style against domain code",
             m.hsic,
             "Normalised HSIC between the two codes. 0: independent, as it should be.",
         ),
         (
+            "domain_accuracy",
             "Centre recognised",
             m.domain_accuracy,
             (
@@ -109,8 +116,16 @@ def _measures(found: Findings) -> str:
             ),
         ),
     ]
-    cells = [[escaped(name), _number(value), escaped(about)] for name, value, about in rows]
+    cells = [
+        [escaped(name), _number(value), escaped(about) + _remark(key, m.silent)]
+        for key, name, value, about in rows
+    ]
     return "<h2>Measures</h2>\n" + table(["Measure", "Value", "What it tells"], cells)
+
+
+def _remark(key: str, silent: Collection[str]) -> str:
+    said = remark(key, silent)
+    return f"<br><b>{escaped(said)}</b>" if said else ""
 
 
 def _maps(found: Findings) -> list[str]:

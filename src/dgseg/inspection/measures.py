@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from dgseg.factors.map import OneCode
+from dgseg.factors.silence import silent_codes
 from dgseg.inference.segmenter import Segmenter, ShouldStop, in_batches
 from dgseg.inspection.parts import disentangled, put_together, take_apart
 from dgseg.losses.dependence import hsic
@@ -48,6 +50,9 @@ class Measured:
         Between style and domain code, normalised, 0 to 1.
     n_slices : int
         Those whose anatomy and codes are finite; no others count.
+    silent : tuple of {'style', 'domain'}
+        The codes that carry nothing: numbers that are made of them are of noise, as
+        `dgseg.factors.silence.remark` says.
     """
 
     distance_correlation: dict[str, float | None]
@@ -55,6 +60,7 @@ class Measured:
     reconstruction: float | None
     hsic: float | None
     n_slices: int
+    silent: tuple[OneCode, ...] = ()
 
 
 class Measuring:
@@ -122,6 +128,7 @@ class Measuring:
             float(error.mean()),
             _hsic(style[few], domain[few]),
             n,
+            silent_codes({"style": style, "domain": domain}, self._segmenter.info.style_bank),
         )
 
     def _see(

@@ -175,6 +175,7 @@ def measures(
         reconstruction=found.reconstruction,
         hsic=found.hsic,
         n_slices=found.n_slices,
+        silent=found.silent,
     )
 
 

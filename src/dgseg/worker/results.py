@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from dgseg.factors.map import OneCode
+
 
 class HelloResult(BaseModel):
     """Answers `Hello`."""
@@ -129,6 +131,8 @@ class MeasuresResult(BaseModel):
         Between style and domain code: normalised, 0 to 1.
     n_slices : int
         How many slices were measured.
+    silent : tuple of {'style', 'domain'}
+        The codes that carry nothing; see `dgseg.factors.silence`.
     """
 
     distance_correlation: dict[str, float | None]
@@ -136,6 +140,7 @@ class MeasuresResult(BaseModel):
     reconstruction: float
     hsic: float | None
     n_slices: int = 0
+    silent: tuple[OneCode, ...] = ()
 
 
 class MethodInfo(BaseModel):

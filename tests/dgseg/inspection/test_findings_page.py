@@ -17,9 +17,11 @@ from dgseg.inspection.measures import Measured
 def page(segmenter, scan):
     """The page about a scan of a centre at some distance, with codes that carry so much."""
     record, _ = scan_factors(segmenter, scan)
-    measured = Measured(dict.fromkeys(("style", "domain", "both")), None, 0.1, None, 5)
 
-    def make(carried: float, percentile: float = 50.0, foreign: bool = False) -> str:
+    def make(carried: float, percentile: float = 50.0, foreign: bool = False, silent=()) -> str:
+        measured = Measured(
+            dict.fromkeys(("style", "domain", "both")), None, 0.1, None, 5, silent
+        )
         known = CodeMap(np.zeros((5, 2)), {}, {}, np.array([carried, 0.0]))
         distance = Distance("north", 1.0, percentile, "As far <as> that.", foreign)
         found = Findings(
@@ -51,6 +53,16 @@ def test_codes_that_carry_nothing_tell_no_distance(page):
     assert "As far" not in text
     assert "codes of this model carry next to nothing" in text
     assert text.count("carries next to nothing") == 2
+
+
+def test_numbers_of_codes_that_carry_nothing_say_so(page):
+    assert "carries nothing: " not in page(1.0)
+    text = page(1.0, silent=("style",))
+    assert "<br><b>The style s carries nothing: this is a number of noise.</b>" in text
+    assert "told by the domain code d" in text
+    assert "by chance alone" not in text
+    assert text.count("Neither code carries") == 0
+    assert page(0.001, silent=("style", "domain")).count("Neither code carries") == 2
 
 
 def test_what_is_not_known_is_a_dash(page):

@@ -108,6 +108,34 @@ def test_measures_are_those_of_all_slices(segmenter, make_scan):
     assert found.distance_correlation == pytest.approx(expected, abs=1e-3)
 
 
+def test_codes_that_carry_nothing_are_told(segmenter, scan, monkeypatch):
+    """Posteriors that are the prior: all slices have the same mean, and noise about it."""
+    measuring = Measuring(segmenter)
+    sound = measuring._net.encode
+
+    def encode(images):
+        codes = sound(images)
+        codes.style_mean[:] = torch.tensor(
+            segmenter.info.style_bank.domains["north"].style_mean
+        )
+        codes.style_mean.add_(1e-3 * images.mean(dim=(2, 3)))
+        return codes
+
+    monkeypatch.setattr(measuring._net, "encode", encode)
+    bank = segmenter.info.style_bank
+    same = {
+        name: look.model_copy(update={"style_mean": bank.domains["north"].style_mean})
+        for name, look in bank.domains.items()
+    }
+    segmenter.info = segmenter.info.model_copy(
+        update={"style_bank": bank.model_copy(update={"domains": same})}
+    )
+    measuring.add(scan)
+    found = measuring.result()
+    assert "style" in found.silent
+    assert found.distance_correlation["style"] > 0, "a number there is all the same"
+
+
 def test_slices_that_run_away_do_not_count(segmenter, scan, runaway):
     runaway(scan, 0)
     measuring = Measuring(segmenter)
