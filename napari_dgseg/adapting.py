@@ -19,6 +19,7 @@ from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
 from dgseg.site.proposals import Proposal, read_proposal, write_proposal
+from dgseg.site.records import DECISION_NAME
 from dgseg.site.snapshot import write_snapshot
 from dgseg.site.workspace import Workspace
 from dgseg.worker.protocol import DeviceInfo, Devices, MethodInfo, Methods
@@ -31,8 +32,6 @@ AdaptState = Literal[
 
 RUNNING: tuple[AdaptState, ...] = ("starting", "running", "stopping")
 INTERRUPTED: tuple[AdaptState, ...] = ("stopped", "failed", "died")
-
-_DECISION = "decision.json"
 
 _NO_STYLES = "This model has no style bank: it was not trained to tell anatomy from style."
 
@@ -304,7 +303,7 @@ class Adapting:
                 return False
         except DgsegError:
             return False
-        if (folder.path / _DECISION).exists() or folder.state == "waiting":
+        if (folder.path / DECISION_NAME).exists() or folder.state == "waiting":
             return True  # the newest is what counts: older ones were left behind
         self.folder = folder
         self._watcher.follow(folder)
@@ -374,7 +373,7 @@ def _accept(workspace: Workspace, folder: JobFolder, verdict: dict[str, Any]) ->
 
 def _write_decision(folder: JobFolder, decision: str) -> None:
     content = {"decision": decision, "time": datetime.now(UTC).isoformat()}
-    write_json(folder.path / _DECISION, content)
+    write_json(folder.path / DECISION_NAME, content)
 
 
 def log_text(folder: JobFolder, last_bytes: int = 200_000) -> str:

@@ -13,7 +13,7 @@ from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.pages import NO_SCAN
 from napari_dgseg.inspector.probing import Codes, Decoded, Wish
-from napari_dgseg.inspector.swap import SwapView
+from napari_dgseg.inspector.swap import Source, SwapView
 from napari_dgseg.layers import contrast_limits
 from napari_dgseg.look import Look
 from napari_dgseg.stage import Stage
@@ -92,7 +92,7 @@ class SwapPage(ProbePage):
         for at, (title, swap) in enumerate(zip(self.titles, self.swaps, strict=True)):
             layout.addWidget(title)
             layout.addWidget(swap, 1)
-            swap.swap_wanted.connect(lambda kind, key, at=at: self._ask(at, kind, key))
+            swap.swap_wanted.connect(lambda kind, key, at=at: self._choose(at, kind, key))
         self._slices: list[object] = [None, None]
         self._controls: list[Decoded | None] = [None, None]
         self._swapped: list[Decoded | None] = [None, None]
@@ -140,6 +140,9 @@ class SwapPage(ProbePage):
             swap.setProperty("offered", offered)
             bank = model.info.style_bank
             swap.show_choices(offered, [] if bank is None else list(bank.domains))
+        of_first = self.swaps[0].choice
+        if at and swap.choice is None and of_first is not None:
+            swap.choose(*of_first)
         if state == self._slices[at]:
             return
         self._slices[at] = state
@@ -155,6 +158,13 @@ class SwapPage(ProbePage):
         ids = [each.scan_id for each in records if each.scan_id != self.inspecting.scan_id]
         rows = {row.scan_id: row.title for row in session.rows}
         return [(scan_id, rows[scan_id]) for scan_id in ids]
+
+    def _choose(self, at: int, kind: Source, key: str) -> None:
+        """Give the slice a look; of two models each, so that they can be compared."""
+        self._ask(at, kind, key)
+        for other, swap in enumerate(self.swaps):
+            if other != at and swap.choose(kind, key):
+                self._ask(other, kind, key)
 
     def _ask(self, at: int, kind: str, key: str) -> None:
         models = self.inspecting.models.chosen

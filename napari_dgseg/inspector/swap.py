@@ -150,6 +150,16 @@ class SwapView(QWidget):
             others[0].setChecked(True)
         self._fill()
 
+    def choose(self, kind: Source, key: str) -> bool:
+        """Choose a look without a word of it; False where it is not offered."""
+        if key not in dict(self._offered[kind]):
+            return False
+        for each in self.kinds.buttons():
+            each.setChecked(each.property("kind") == kind)
+        self._kept[kind] = key
+        self._fill()
+        return True
+
     def show_swap(
         self,
         own: np.ndarray,
