@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 import torch
@@ -123,7 +123,7 @@ def write_sheet(path: Path, pictures: np.ndarray, code: Literal["style", "domain
     sheet = _lettered(pictures, code)
     try:
         with atomic_write(path) as file:
-            imsave(file, sheet, format="png")
+            imsave(cast("BinaryIO", file), sheet, format="png")
     except OSError as error:
         raise write_error("The sheet could not be saved", path, error) from error
     return path

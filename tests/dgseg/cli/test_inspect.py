@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
-from dgseg.bundles.bundle import default_bundle
+from dgseg.bundles.bundle import default_bundle, read_info, write_bundle
 from dgseg.cli import console
 from dgseg.cli.main import main
 from dgseg.scans.sources import discover, read
@@ -111,6 +114,48 @@ def test_a_model_without_factors_says_which_have_them(scans, tmp_path, capsys):
     ]
     assert main(arguments) == console.FAILED
     assert "DGNet or SDNet" in capsys.readouterr().err
+
+
+def test_a_model_whose_weights_were_replaced_is_refused(
+    scans, disentangled_bundle, write_disentangled, tmp_path, capsys
+):
+    """Another model's weights under the old description: what is seen would be nobody's."""
+    bundle = tmp_path / "bundle"
+    shutil.copytree(disentangled_bundle, bundle)
+    other = write_disentangled(tmp_path / "other", bank=False, domain_dims=0)
+    shutil.copy(other / "weights.safetensors", bundle)
+    out = tmp_path / "out"
+    assert main(["inspect", str(scans), "--out", str(out), "--bundle", str(bundle)]) == (
+        console.FAILED
+    )
+    assert "weights" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_a_model_that_sees_no_finite_codes_leaves_no_page(
+    scans, write_disentangled, tmp_path, capsys
+):
+    bundle = write_disentangled(tmp_path / "sdnet", bank=False, domain_dims=0)
+    _spoil(bundle)
+    good = str(next(scans.rglob("*.nii*")))
+    out = tmp_path / "out"
+    assert main(["inspect", good, "--out", str(out), "--bundle", str(bundle)]) == (
+        console.FAILED
+    )
+    assert "no finite anatomy or codes" in capsys.readouterr().err
+    assert not list(out.iterdir())
+
+
+def _spoil(bundle):
+    """Make the weights of a bundle so large that what comes of them is no number."""
+    info = read_info(bundle)
+    state = load_file(bundle / "weights.safetensors")
+    spoilt = {
+        name: torch.full_like(value, 1e38) if value.is_floating_point() else value
+        for name, value in state.items()
+    }
+    shutil.rmtree(bundle)
+    write_bundle(bundle, info, spoilt)
 
 
 def test_names_must_be_as_many_as_places(scans, tmp_path, capsys):
