@@ -19,10 +19,14 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import measure_contradictions, measure_foreign
+from benchmarks import measure_absent, measure_contradictions, measure_foreign
 from dgseg.bundles.bundle import default_bundle
 
-PARTS = {"foreign": measure_foreign, "contradictions": measure_contradictions}
+PARTS = {
+    "foreign": measure_foreign,
+    "contradictions": measure_contradictions,
+    "absent": measure_absent,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from benchmarks.unseen import Model, centres, evenly, generator, is_made_up, models
+from benchmarks.unseen import Model, centres, generator, is_made_up, models
 from dgseg.datasets.dataset import Entry
 from dgseg.evaluation.tables import markdown
 from dgseg.inference.segmenter import segment_with
@@ -150,8 +150,9 @@ def is_found(site: Sequence[Shown], schema: LabelSchema, k: int, mistake: Mistak
 
 
 def drawn(scan: Shown, k: int, draw: Draw) -> Mapping[int, np.ndarray]:
-    """What a person leaves in k evenly spaced slices."""
-    places = evenly(scan.slices, k) if k > 1 else [scan.slices[len(scan.slices) // 2]]
+    """What a person leaves in k slices, each in the middle of a k-th of the height."""
+    n = len(scan.slices)
+    places = [scan.slices[int((i + 0.5) * n / k)] for i in range(k)] if k < n else scan.slices
     return {index: _left(scan, index, draw) for index in places}
 
 

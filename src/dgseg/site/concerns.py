@@ -22,21 +22,28 @@ _MOST_NAMED = 3
 _LEAST_SHARE = 0.0005
 """Share of a slice from which on a structure is large enough to be compared."""
 
-_RENAMED = 0.5
-"""Share of a structure's pixels that bear another's name where two are exchanged."""
+_RENAMED = 0.35
+"""Share of what the model finds of two structures that bears the other's name where they
+are exchanged, and its own where they are not."""
 
-_OPPOSITE = 0.4
+_CLEARLY = 2.0
+"""So many times as much of it as of the contrary."""
+
+_OPPOSITE = 0.3
 """Change of a structure's area, over the larger of the two areas, that is great."""
 
-_AS_LARGE = 0.8
+_APART = 2.7
+"""Ratio of two such changes, larger to smaller, from which on they contradict each other."""
+
+_AS_LARGE = 0.5
 """Ratio of two areas from which on two slices are alike in a structure."""
 
-_USUAL = 1.0
+_USUAL = 1.2
 """Two slices' distance by their look that is usual at the site."""
 
-_TELLING = 0.05
-"""Share of the comparable pairs of slices that must contradict each other: among hundreds
-of pairs of sound corrections one or two in a hundred seem to."""
+_ODD, _BEYOND = 0.03, 3.0
+"""Share of the comparable pairs of slices of sound corrections that seem to contradict each
+other, and by how many standard deviations of that there must be more."""
 
 
 @dataclass(frozen=True)
@@ -245,18 +252,25 @@ def _look_distances(scans: Sequence[KnownScan], keys: Sequence[tuple[int, int]])
 def _exchanged(slices: _Slices, first: int, second: int) -> tuple[np.ndarray, np.ndarray]:
     """Slices (n,) in which two structures bear each other's names, and their own.
 
-    Only if both are found, in different scans.
+    Only if both are found, in different scans. A slice that says the contrary of most of
+    its scan counts only where each of the two bears the other's name: else the model has
+    rather taken one structure for the other in it.
     """
-    changes, least = slices.changes, slices.least
-    areas = changes.sum(axis=2)
-    there = (areas[:, first] >= least) & (areas[:, second] >= least)
+    changes = slices.changes
+    areas = changes[:, [first, second]].sum(axis=2)
+    renamed = np.stack([changes[:, first, second], changes[:, second, first]], axis=1)
+    own, others = changes[:, first, first] + changes[:, second, second], renamed.sum(axis=1)
+    found = areas.sum(axis=1)
 
-    def mostly(one: int, as_one: int) -> np.ndarray:
-        found: np.ndarray = changes[:, one, as_one] >= _RENAMED * areas[:, one]
-        return found
+    def clearly(this: np.ndarray, that: np.ndarray) -> np.ndarray:
+        enough = (found >= slices.least) & (this >= _RENAMED * found)
+        told: np.ndarray = enough & (this >= _CLEARLY * that)
+        return told
 
-    exchanged = there & mostly(first, second) & mostly(second, first)
-    kept = there & mostly(first, first) & mostly(second, second) & ~exchanged
+    exchanged, kept = clearly(others, own), clearly(own, others)
+    votes = np.bincount(slices.scan, weights=exchanged.astype(float) - kept)[slices.scan]
+    each = (areas >= slices.least[:, None]) & (renamed >= areas / 2)
+    exchanged &= (votes > 0) | each.all(axis=1)
     met = exchanged[:, None] & kept & slices.apart
     return met.any(axis=1), met.any(axis=0)
 
@@ -264,17 +278,20 @@ def _exchanged(slices: _Slices, first: int, second: int) -> tuple[np.ndarray, np
 def _opposite(slices: _Slices, at: int) -> tuple[np.ndarray, np.ndarray]:
     """Slices (n,) in which a structure was made much larger, and much smaller.
 
-    Only those that contradict each other, and only if enough do.
+    Only those that contradict each other, and only if there are more than of sound
+    corrections.
     """
     before = slices.changes[:, at].sum(axis=1).astype(float)
     after = slices.changes[:, :, at].sum(axis=1).astype(float)
     counts = np.minimum(before, after) >= slices.least
-    change = (after - before) / np.maximum(np.maximum(after, before), 1)
+    grown = np.maximum(after, 1) / np.maximum(before, 1)
+    larger, smaller = grown >= 1 / (1 - _OPPOSITE), grown <= 1 - _OPPOSITE
     smaller_of = np.minimum(before[:, None], before)
     larger_of = np.maximum(np.maximum(before[:, None], before), 1)
     fair = slices.alike & counts[:, None] & counts & (smaller_of >= _AS_LARGE * larger_of)
-    met = fair & (change >= _OPPOSITE)[:, None] & (change <= -_OPPOSITE)
-    if 2 * np.count_nonzero(met) < _TELLING * np.count_nonzero(fair):
+    met = fair & larger[:, None] & smaller & (grown[:, None] >= _APART * grown)
+    usual = _ODD * np.count_nonzero(fair) / 2
+    if np.count_nonzero(met) < usual + _BEYOND * np.sqrt(usual):
         met[:] = False
     return met.any(axis=1), met.any(axis=0)
 

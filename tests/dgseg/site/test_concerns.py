@@ -101,6 +101,29 @@ def test_names_exchanged_within_one_scan_are_no_matter_of_two():
     assert concerns(scans, NAMES) == ()
 
 
+def test_exchanged_names_are_found_where_the_model_is_poor():
+    """It finds half of the grey matter and takes some of the white for it."""
+    truth = cord()
+    poor = np.where(disc(4), 1, np.where(disc(11), 2, np.where(disc(12), 1, 0)))
+    sound = [scan(n, {n: (poor, truth)}) for n in (1, 2)]
+    (found,) = concerns([*sound, scan(3, {3: (poor, EXCHANGED[truth])})], NAMES)
+    assert found.sentence.startswith("Grey matter and white matter are exchanged")
+    assert concerns([*sound, scan(3, {3: (poor, truth)})], NAMES) == ()
+
+
+def test_one_slice_against_its_scan_counts_where_each_has_the_others_name():
+    right, mistaken = cord(), np.where(disc(12), 2, 0)
+    there = {3: (right, right), 4: (right, right)}
+    (found,) = concerns(
+        [scan(1, there), scan(2, there | {5: (right, EXCHANGED[right])})], NAMES
+    )
+    assert ("id-2", 5) in found.slices
+    # Here the model has found nothing but white matter, all of which is grey.
+    alone = {5: (mistaken, np.where(disc(12), 1, 0))}
+    assert concerns([scan(1, there), scan(2, there | alone)], NAMES) == ()
+    assert kinds(concerns([scan(1, there), scan(2, alone)], NAMES)) == ["contradiction"]
+
+
 def test_opposite_changes_where_slices_look_alike():
     larger, smaller = (cord(8, 11), cord(11, 14)), (cord(8, 11), cord(5, 11))
     scans = [scan(1, {3: larger}, look=ALIKE), scan(2, {3: smaller}, look=ALIKE)]
