@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
+MODEL ?=
+CANDIDATE ?=
 
 .PHONY: demo test bench lint setup gallery clean help
 
@@ -15,7 +17,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make bench   print the speed ratios"
 	@echo "make lint    ruff, mypy, import-linter, npe2"
-	@echo "make gallery take the screenshots of the documentation again"
+	@echo "make gallery take the screenshots of the documentation again; those of the latent"
+	@echo "             inspector need MODEL=FOLDER, a model of DGNet or SDNet"
 
 setup: $(READY)
 
@@ -47,8 +50,17 @@ lint: $(VENV)/.lint
 	$(BIN)/lint-imports
 	$(BIN)/npe2 validate napari-dgseg
 
+# The latent inspector shows nothing of the packaged model: give it one that has codes, of
+# DGNet or SDNet, and perhaps one that was adapted from it.
 gallery: $(READY)
 	$(BIN)/python docs/scripts/take_screenshots.py
+ifeq ($(MODEL),)
+	@echo "SKIPPED: the pictures of the latent inspector stay as they are. To take them too,"
+	@echo "name a model of DGNet or SDNet: make gallery MODEL=FOLDER [CANDIDATE=FOLDER]"
+else
+	$(BIN)/python docs/scripts/take_inspector_screenshots.py --bundle $(MODEL) \
+		$(if $(CANDIDATE),--candidate $(CANDIDATE))
+endif
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info demo-output .pytest_cache .mypy_cache .ruff_cache

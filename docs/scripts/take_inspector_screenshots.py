@@ -4,7 +4,8 @@
 
 The bundle must be of a method that tells anatomy from appearance, such as one that
 ``dgseg train --method dgnet-plus`` wrote. Without ``--dataset`` the scans are those of the
-synthetic new centre. Needs a display or Xvfb.
+synthetic new centre, of what the bundle segments. Needs a display or Xvfb. ``make gallery
+MODEL=FOLDER`` runs it, with ``CANDIDATE=FOLDER`` for the pictures of two models.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import napari
@@ -19,12 +21,15 @@ from PIL import Image
 from qtpy.QtCore import QPoint
 from qtpy.QtWidgets import QApplication
 
+from dgseg.bundles.bundle import read_info
+from dgseg.scans.schema import CARDIAC
 from dgseg.scans.synthetic.site import NEW_CENTRE, make_site, write_site
 from dgseg.site.workspace import Workspace
 from napari_dgseg.demo.hand import Hand, settle, wait_until
 from napari_dgseg.demo.materials import real_centre
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.dock import LatentInspectorDock
+from napari_dgseg.inspector.models import tells_anatomy
 
 IMAGES = Path(__file__).parents[1] / "images" / "inspector"
 
@@ -64,8 +69,8 @@ class Tour:
         self.anatomy()
         self.wait(lambda: not self.dock.inspecting.gathering.is_busy)
         self.appearance()
-        self.traversal()
-        self.swap()
+        self.traversal("7-traversal", (0,))
+        self.swap("8-swap", (0,))
         self.measures()
 
     def reconstruction(self) -> None:
@@ -103,33 +108,37 @@ class Tour:
         self.picture("5-appearance")
         tsne = next(b for b in view.layouts.buttons() if b.property("key") == "tsne")
         self.hand.click(tsne)
+        if self.dock.page.underway.isVisible():
+            self.picture("6-tsne-underway")
         self.wait(lambda: view.layout_name == "tsne" and not view.state.text)
         view.colouring.setCurrentIndex(view.colouring.findData("scan"))
         view.colouring.activated.emit(view.colouring.currentIndex())
         self.picture("6-tsne")
 
-    def traversal(self) -> None:
+    def traversal(self, name: str, models: Sequence[int]) -> None:
         """Drag the first slider."""
         self.turn_to("Traversal")
-        page = self.dock.page
-        decoded = []
-        self.dock.inspecting.probing.decoded.connect(decoded.append)
-        self.wait(lambda: bool(decoded))
-        rows = page.sliders.rows
-        rows[0].slider.go(2.5)
-        n = len(decoded)
-        self.wait(lambda: len(decoded) > n)
+        sliders = self.dock.page.sliders
+        decoded: list[str] = []
+        self.dock.inspecting.probing.decoded.connect(
+            lambda found: decoded.append(found.wish.purpose)
+        )
+        wanted = {f"traversal {at}" for at in models}
+        self.wait(lambda: wanted <= set(decoded))
+        decoded.clear()
+        sliders.rows[0].slider.go(2.5)
+        self.wait(lambda: wanted <= set(decoded))
         settle(300)
-        self.picture("7-traversal")
+        self.picture(name)
 
-    def swap(self) -> None:
+    def swap(self, name: str, models: Sequence[int]) -> None:
         """Give the slice the look of a centre."""
         self.turn_to("Swap")
-        view = self.dock.page.swaps[0]
-        view.source.setCurrentIndex(0)
-        view.source.activated.emit(0)
-        self.wait(lambda: not view.state.text)
-        self.picture("8-swap")
+        views = [self.dock.page.swaps[at] for at in models]
+        views[0].source.setCurrentIndex(0)
+        views[0].source.activated.emit(0)
+        self.wait(lambda: not any(view.state.text for view in views))
+        self.picture(name)
 
     def measures(self) -> None:
         """Measure."""
@@ -152,13 +161,16 @@ class Tour:
             self.turn_to(title)
             self.wait_painted()
             self.picture(f"{number}-both-{title.lower()}")
+        self.traversal("13-both-traversal", (0, 1))
+        self.swap("14-both-swap", (0, 1))
 
     # --- a person's means -----------------------------------------------------------
 
     def turn_to(self, title: str) -> None:
         """Click a tab."""
-        at = [page.title for page in self.dock.pages].index(title)
-        self.hand.click(self.dock.tabs, self.dock.tabs.tabRect(at).center())
+        tabs = self.dock.tabs
+        at = [tabs.tabText(at) for at in range(tabs.count())].index(title)
+        self.hand.click(tabs, tabs.tabRect(at).center())
 
     def wait_painted(self) -> None:
         """Wait for the pictures of the open scan."""
@@ -191,18 +203,21 @@ def main() -> int:
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=IMAGES)
     parser.add_argument("--theme", default="dark")
-    parser.add_argument("--task", default="cord", choices=["cord", "heart"])
     parser.add_argument("--scans", type=int, default=5)
     parser.add_argument("--dataset", default="", help="real scans instead, and ...")
     parser.add_argument("--domain", default="", help="... of which centre")
     parser.add_argument("--candidate", type=Path, help="a bundle adapted from the other")
     options = parser.parse_args()
+    info = read_info(options.bundle)
+    if not tells_anatomy(info):
+        parser.error(f"{options.bundle} is of {info.method}: take one of DGNet or SDNet.")
+    task = "heart" if info.labels.names == CARDIAC.names else "cord"
     options.out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp())
     if options.dataset:
         paths = real_centre(options.dataset, options.domain).paths[: options.scans]
     else:
-        made = make_site(options.task, NEW_CENTRE[options.task], options.scans, 7)
+        made = make_site(task, NEW_CENTRE[task], options.scans, 7)
         paths = tuple(write_site(folder / "scans", made))
     name = options.domain or "new centre"
     Workspace.open(folder / "site", name=name, bundle=options.bundle).close()
