@@ -78,5 +78,5 @@ def remark(measure: str, silent: Collection[str]) -> str:
     if measure == "both":
         other = next(each for each in about if each != code)
         the_other = _NAMES[other].replace("The", "the", 1)
-        return f"{_NAMES[code]} carries nothing: what is told here is told by {the_other}."
+        return f"{_NAMES[code]} carries nothing: this tells of {the_other} alone."
     return f"{_NAMES[code]} carries nothing: this is a number of noise."

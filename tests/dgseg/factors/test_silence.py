@@ -48,8 +48,8 @@ def test_a_code_that_a_model_does_not_have_is_not_silent(bank):
     [
         ("style", ("style",), "The style s carries nothing: this is a number of noise."),
         ("style", ("domain",), ""),
-        ("both", ("style",), "told by the domain code d."),
-        ("both", ("domain",), "told by the style s."),
+        ("both", ("style",), "of the domain code d alone."),
+        ("both", ("domain",), "of the style s alone."),
         ("both", ("style", "domain"), "Neither code"),
         ("hsic", ("domain",), "The domain code d carries nothing: this is"),
         ("hsic", ("style", "domain"), "Neither code"),

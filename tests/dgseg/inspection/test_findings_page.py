@@ -59,7 +59,7 @@ def test_numbers_of_codes_that_carry_nothing_say_so(page):
     assert "carries nothing: " not in page(1.0)
     text = page(1.0, silent=("style",))
     assert "<br><b>The style s carries nothing: this is a number of noise.</b>" in text
-    assert "told by the domain code d" in text
+    assert "of the domain code d alone" in text
     assert "by chance alone" not in text
     assert text.count("Neither code carries") == 0
     assert page(0.001, silent=("style", "domain")).count("Neither code carries") == 2

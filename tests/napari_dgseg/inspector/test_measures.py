@@ -49,7 +49,7 @@ def test_a_silent_code_is_said_beside_every_number_of_it(view):
     said = _remarks(view)
     assert set(said) == {"style", "both", "hsic"}
     assert said["style"] == "The style s carries nothing: this is a number of noise."
-    assert "told by the domain code d" in said["both"]
+    assert "of the domain code d alone" in said["both"]
     assert view.values["style"][0].property("tone") == "muted"
     assert view.values["domain"][0].property("tone") == "plain"
     assert view.values["style"][0].text() == "0.620"
