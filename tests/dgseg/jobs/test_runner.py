@@ -101,9 +101,8 @@ def test_an_adaptation_finishes_and_tells_everything(make_job, run_here, tiny_bu
     assert not folder.checkpoint.exists()
     json.dumps(result, allow_nan=False)
 
-    n_events = len(events)
     assert run_here(folder.path) == 0
-    assert len(told(folder)) == n_events
+    assert len(told(folder)) == len(events)
 
 
 def test_a_candidate_can_be_accepted_by_its_site(make_job, run_here, tmp_path):
