@@ -29,6 +29,8 @@ _PAIRS: tuple[tuple[Role, Role], ...] = (
 )
 """The layers of the first and of the second model."""
 
+_BESIDE: tuple[Role, ...] = tuple(role for pair in _PAIRS for role in pair)
+
 
 class Showing:
     """Shows reconstructions, anatomy and factors of the open scan in the viewer.
@@ -56,12 +58,10 @@ class Showing:
 
     def close(self) -> None:
         """Take all of it out of the viewer, and leave the viewer as it was."""
-        self._turns.forget()
         self.put_over()
+        self._turns.finish()
         self._stage.layers_changed.disconnect(self._on_layers)
-        self._stage.remove(
-            *(role for pair in _PAIRS for role in pair), "anatomy", "decoded", "factors"
-        )
+        self._stage.remove(*_BESIDE, "anatomy", "decoded", "factors")
 
     # --- reconstructions ----------------------------------------------------------
 
@@ -73,7 +73,7 @@ class Showing:
     @property
     def is_shown(self) -> bool:
         """Whether a reconstruction is on display."""
-        return any(self._stage.is_visible(role) for pair in _PAIRS for role in pair)
+        return any(self._stage.is_visible(role) for role in _BESIDE)
 
     def show(self, scan: Scan, painted: Sequence[tuple[str, Painted]]) -> None:
         """Put reconstruction and difference of one model or two on the scan.
@@ -87,7 +87,7 @@ class Showing:
         painted : sequence of (str, Painted)
             With the title of the model, empty where there is only one.
         """
-        self._turns.forget()
+        self._turns.finish()
         self._pairs = _PAIRS[: len(painted)]
         self._hide(*(role for pair in _PAIRS[len(painted) :] for role in pair))
         steps: list[Step] = []
@@ -120,9 +120,10 @@ class Showing:
         They stay in the layer list until the scan is closed: removing a layer stops the
         window for longer than all else here.
         """
-        self._turns.forget()
+        self._turns.finish()
         self.put_over()
-        self._hide(*(role for pair in _PAIRS for role in pair))
+        self._turns.finish()
+        self._hide(*_BESIDE)
 
     def _hide(self, *roles: Role) -> None:
         for role in roles:
@@ -138,7 +139,7 @@ class Showing:
     def put_side_by_side(self) -> None:
         """Show scan, reconstruction and difference beside each other, and nothing else of ours.
 
-        The grid is drawn a turn of the event loop after the layers have come and gone.
+        The grid is drawn when the layers have come and gone, one a turn of the event loop.
         """
         if self._turns.is_busy:
             self._turns.add(self.put_side_by_side)
@@ -153,8 +154,7 @@ class Showing:
             for role in ORDER
             if self._stage.layer(role) is not None
         }
-        for role in self._visible:
-            self._stage.set_visible(role, role in beside)
+        self._set_in_turns({role: role in beside for role in self._visible})
         self._turns.add(self._enter_grid)
         self.changed.emit()
 
@@ -174,11 +174,19 @@ class Showing:
         for name in ("stride", "shape", "enabled"):
             setattr(grid, name, before[name])
         visible, self._visible = self._visible, {}
-        for role in visible:
-            if self._stage.layer(role) is not None:
-                self._stage.set_visible(role, visible[role])
-        self._viewer.reset_view()
+        self._set_in_turns(visible)
+        self._turns.add(self._viewer.reset_view)
         self.changed.emit()
+
+    def _set_in_turns(self, visible: dict[Role, bool]) -> None:
+        """Show and hide layers: with each of them napari goes through its whole canvas."""
+        for role in visible:
+            if self._stage.is_visible(role) != visible[role]:
+                self._turns.add(partial(self._set, role, visible[role]))
+
+    def _set(self, role: Role, visible: bool) -> None:
+        if self._stage.layer(role) is not None:
+            self._stage.set_visible(role, visible)
 
     # --- anatomy and factors ------------------------------------------------------
 
@@ -237,7 +245,10 @@ class Showing:
         if self._decoded is not None and self._stage.layer("decoded") is None:
             self._decoded = self._decoded_at = None
         if self._before is not None and not self.is_shown:
+            for role in _BESIDE:
+                self._visible.pop(role, None)  # a person has just hidden them
             self.put_over()
+            self._turns.finish()  # before another scan has layers of these roles
         self.changed.emit()
 
 

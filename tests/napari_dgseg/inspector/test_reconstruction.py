@@ -101,7 +101,7 @@ def test_a_person_may_delete_the_layers(opened, press_and_wait, viewer):
     assert view.show_layers.text() == "Show in the viewer"
 
 
-def test_side_by_side_and_back(opened, press, press_and_wait, viewer, propose):
+def test_side_by_side_and_back(opened, press_and_wait, viewer, propose):
     view, session = opened.page.view, opened.parts.session
     grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
     propose(session.workspace, opened.inspecting.scan_id)
@@ -112,10 +112,32 @@ def test_side_by_side_and_back(opened, press, press_and_wait, viewer, propose):
     assert grid.position(0, viewer.layers) == (0, 0)  # the scan comes first
     shown = [layer.name for layer in viewer.layers if layer.visible]
     assert shown == ["scan-1.nii.gz", "reconstruction", "difference"]
-    press(view.side_by_side)
+    press_and_wait(view.side_by_side)
     assert not grid.enabled
     assert viewer.layers["proposal (telling)"].visible
     assert not viewer.layers["difference"].visible
+
+
+def test_who_changes_their_mind_at_once_finds_all_as_it_was(opened, press, viewer, propose):
+    view, session = opened.page.view, opened.parts.session
+    propose(session.workspace, opened.inspecting.scan_id)
+    session.reload_proposal()
+    opened.settle()
+    before = [layer.name for layer in viewer.layers if layer.visible]
+    press(view.side_by_side)
+    press(view.show_layers)  # hides them
+    assert [layer.name for layer in viewer.layers if layer.visible] == before
+    assert not opened.showing.is_busy
+
+
+def test_eyes_that_are_all_shut_end_side_by_side(opened, press_and_wait, viewer):
+    grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+    press_and_wait(opened.page.view.side_by_side)
+    for name in ("reconstruction", "difference"):
+        viewer.layers[name].visible = False
+    assert not grid.enabled
+    assert not opened.page.view.side_by_side.isChecked()
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["scan-1.nii.gz"]
 
 
 def test_side_by_side_is_without_a_model_that_is_no_longer_compared(
