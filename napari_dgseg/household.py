@@ -70,7 +70,6 @@ class Household:
         )
         self.exporting = Exporting(self.session)
         self.letters = OrientationLetters(viewer)
-        self.letters.visible = bool(settings.get("view.letters"))
         self.watcher.told.connect(self.adapting.take_events)
         self.watcher.state_changed.connect(self._on_job_state)
         self.session.scan_opened.connect(self._on_opened)
@@ -138,6 +137,8 @@ class Household:
         self.adapting.take_state(state)
 
     def _on_opened(self, opened: OpenScan) -> None:
+        # Here: napari reads the settings of all plugins with the first question, for 0.1 s.
+        self.letters.visible = bool(settings.get("view.letters"))
         self.letters.geometry = opened.scan.geometry
 
     def _on_closed(self) -> None:

@@ -7,6 +7,7 @@ place that does.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -44,11 +45,12 @@ def get(key: str) -> Value:
     SettingError
         If there is no such setting.
     """
-    declared = _declared(key)
-    section, name = key.split(".")
     store = _napari_store()
-    if store is not None:
-        return getattr(getattr(store, section), name)
+    with suppress(AttributeError, ValueError):  # said below, once the manifest is read
+        section, name = key.split(".")
+        if store is not None:
+            return getattr(getattr(store, section), name)
+    declared = _declared(key)
     value = _read_file().get(key, declared["default"])
     return value if _problem(value, declared) is None else declared["default"]
 

@@ -117,12 +117,12 @@ class Tour:
 
     def traversal(self, name: str, models: Sequence[int]) -> None:
         """Drag the first slider."""
-        self.turn_to("Traversal")
-        sliders = self.dock.page.sliders
         decoded: list[str] = []
         self.dock.inspecting.probing.decoded.connect(
             lambda found: decoded.append(found.wish.purpose)
         )
+        self.turn_to("Traversal")
+        sliders = self.dock.page.sliders
         wanted = {f"traversal {at}" for at in models}
         self.wait(lambda: wanted <= set(decoded))
         decoded.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,7 @@ from napari_dgseg.docked import DockedWidget
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.pages import AnatomyPage, Page, ReconstructionPage
-from napari_dgseg.inspector.probe_pages import SwapPage
 from napari_dgseg.inspector.showing import Showing
-from napari_dgseg.inspector.site_pages import AppearancePage, MeasuresPage
-from napari_dgseg.inspector.traversal_page import TraversalPage
 from napari_dgseg.look import Look, style_sheet
 from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
 
@@ -72,14 +70,8 @@ class LatentInspectorDock(DockedWidget):
             parts.session, parts.worker, parts.adapting, parts.segmenting
         )
         self.showing = Showing(napari_viewer, parts.stage)
-        self.pages: list[Page] = [
-            ReconstructionPage(self.inspecting, parts.stage, self.showing),
-            AnatomyPage(self.inspecting, parts.stage, self.showing),
-            AppearancePage(self.inspecting, parts.stage),
-            TraversalPage(self.inspecting, parts.stage, self.showing),
-            SwapPage(self.inspecting, parts.stage),
-            MeasuresPage(self.inspecting, self.showing),
-        ]
+        self._pages: dict[str, Page] = {}
+        self._look: Look | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(_SOON_MS)
@@ -100,17 +92,14 @@ class LatentInspectorDock(DockedWidget):
         self.tabs.setDrawBase(False)
         self.tabs.setUsesScrollButtons(False)
         self.tabs.setAccessibleName("What to look at")
-        self._stack = QStackedWidget()
-        for page in self.pages:
-            self.tabs.addTab(page.title)
-            # The map takes the room that there is; the others may need more.
-            is_map = isinstance(page, AppearancePage)
-            self._stack.addWidget(page.view if is_map else _scrolling(page.view))
+        self.stack = QStackedWidget()
+        for title in _MAKERS:
+            self.tabs.addTab(title)
         self.body = QWidget()
         body = column(self.body)
         body.addWidget(self._build_switch())
         body.addWidget(self.tabs)
-        body.addWidget(self._stack, 1)
+        body.addWidget(self.stack, 1)
         body.addWidget(self._build_foot())
         layout = column(self)
         layout.setContentsMargins(6, 2, 6, 6)
@@ -175,7 +164,7 @@ class LatentInspectorDock(DockedWidget):
             (self.parts.session.rows_changed, self._refresh_soon),
         ):
             self.listen(signal, slot)
-        self.tabs.currentChanged.connect(self._turn)
+        self.tabs.currentChanged.connect(self.refresh)
         self.open_site.clicked.connect(self._open_site)
         self.failures.action.clicked.connect(self._try_again)
         self.dress(self._put_on)
@@ -190,7 +179,7 @@ class LatentInspectorDock(DockedWidget):
         """Stop computing, and take our layers out of the viewer."""
         self._soon.stop()
         self._alone.stop()
-        for page in self.pages:
+        for page in self._pages.values():
             page.close()
         self.inspecting.close()
         self.showing.close()
@@ -199,14 +188,25 @@ class LatentInspectorDock(DockedWidget):
 
     @property
     def page(self) -> Page:
-        """The tab in front."""
-        return self.pages[self.tabs.currentIndex()]
+        """The tab in front; each is made when it first is there."""
+        title = self.tabs.tabText(self.tabs.currentIndex())
+        if title not in self._pages:
+            self._make(title)
+        return self._pages[title]
+
+    def _make(self, title: str) -> None:
+        page = _MAKERS[title](self)
+        self._pages[title] = page
+        # The map takes the room that there is; the others may need more.
+        self.stack.addWidget(page.view if title == "Appearance" else _scrolling(page.view))
+        if self._look is not None:
+            page.wear(self._look)
 
     def turn_to(self, title: str) -> None:
         """Bring a tab to the front."""
-        self.tabs.setCurrentIndex([page.title for page in self.pages].index(title))
+        self.tabs.setCurrentIndex(list(_MAKERS).index(title))
 
-    def refresh(self) -> None:
+    def refresh(self, *_: object) -> None:
         """Show everything anew."""
         self._soon.stop()
         hindrance = self.inspecting.hindrance
@@ -221,15 +221,13 @@ class LatentInspectorDock(DockedWidget):
             self.remedy.setText(hindrance.remedy)
             self.open_site.setVisible(hindrance.lack in ("site", "scans"))
             return
-        self.page.refresh()
+        page = self.page
+        self.stack.setCurrentIndex(list(self._pages).index(page.title))
+        page.refresh()
 
     def _refresh_soon(self, *_: object) -> None:
         if not self._soon.isActive():
             self._soon.start()
-
-    def _turn(self, index: int) -> None:
-        self._stack.setCurrentIndex(index)
-        self.refresh()
 
     def _be_alone(self) -> None:
         """Let a person's question have the worker for itself, and the next one too."""
@@ -288,8 +286,52 @@ class LatentInspectorDock(DockedWidget):
 
     def _put_on(self, look: Look) -> None:
         self.setStyleSheet(style_sheet(look) + _tab_rules(look))
-        for page in self.pages:
+        self._look = look
+        for page in self._pages.values():
             page.wear(look)
+
+
+def _reconstruction(dock: LatentInspectorDock) -> Page:
+    return ReconstructionPage(dock.inspecting, dock.parts.stage, dock.showing)
+
+
+def _anatomy(dock: LatentInspectorDock) -> Page:
+    return AnatomyPage(dock.inspecting, dock.parts.stage, dock.showing)
+
+
+def _appearance(dock: LatentInspectorDock) -> Page:
+    from napari_dgseg.inspector.site_pages import AppearancePage
+
+    return AppearancePage(dock.inspecting, dock.parts.stage)
+
+
+def _traversal(dock: LatentInspectorDock) -> Page:
+    from napari_dgseg.inspector.traversal_page import TraversalPage
+
+    return TraversalPage(dock.inspecting, dock.parts.stage, dock.showing)
+
+
+def _swap(dock: LatentInspectorDock) -> Page:
+    from napari_dgseg.inspector.probe_pages import SwapPage
+
+    return SwapPage(dock.inspecting, dock.parts.stage)
+
+
+def _measures(dock: LatentInspectorDock) -> Page:
+    from napari_dgseg.inspector.site_pages import MeasuresPage
+
+    return MeasuresPage(dock.inspecting, dock.showing)
+
+
+_MAKERS: dict[str, Callable[[LatentInspectorDock], Page]] = {
+    "Reconstruction": _reconstruction,
+    "Anatomy": _anatomy,
+    "Appearance": _appearance,
+    "Traversal": _traversal,
+    "Swap": _swap,
+    "Measures": _measures,
+}
+"""The tabs, from left to right. Who opens the dock waits for the first one only."""
 
 
 def _scrolling(view: QWidget) -> QScrollArea:

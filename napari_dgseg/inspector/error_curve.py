@@ -80,6 +80,8 @@ class ErrorCurve(QWidget):
         """Draw one curve, or two to compare; shape (slices,) each, from slice 0."""
         self._values = list(values)
         if self.plot is None:
+            if not any(len(each) for each in self._values):
+                return  # pyqtgraph takes a while: it comes with the first curve
             self._make_plot()
         for at, (line, dots) in enumerate(zip(self._lines, self._dots, strict=True)):
             known = self._values[at] if at < len(self._values) else np.zeros(0)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import chdtr, chdtri
 
 from dgseg.bundles.look_bank import LookBank
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
@@ -246,6 +245,9 @@ def _usual(value: float, dims: int, quantiles: tuple[float, ...]) -> tuple[float
     than the root of the dimensions. By the chi-squared law where nothing was measured.
     """
     if not quantiles:
+        # Here: it takes a quarter of a second to import, and most models have quantiles.
+        from scipy.special import chdtr, chdtri
+
         share = float(chdtr(dims, dims * value**2))
         return 100 * share, float(np.sqrt(chdtri(dims, 1 - _FARTHEST) / dims)), 1.0
     square = float(np.mean(np.square(quantiles)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
 from dgseg.scans.boxes import bounding_box
 
@@ -147,6 +146,8 @@ def _around(mask: np.ndarray, uncertainty: np.ndarray) -> np.ndarray:
 
 def _grown(mask: np.ndarray) -> np.ndarray:
     """A mask (slices, h, w) with all pixels up to three rows and columns away."""
+    from scipy.ndimage import maximum_filter  # not to open a dock: it takes 0.1 s
+
     side = 2 * _REACH + 1
     grown: np.ndarray = maximum_filter(mask, size=(1, side, side), mode="constant", cval=0)
     return grown

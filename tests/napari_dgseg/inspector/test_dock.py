@@ -10,6 +10,7 @@ import pytest
 from qtpy.QtWidgets import QDockWidget
 
 from dgseg.errors import DgsegError
+from dgseg.scans.sources import discover, read
 from dgseg.site.workspace import Workspace
 from dgseg.worker.protocol import Inspect, Pictures
 from napari_dgseg.dock import SiteAdaptationDock
@@ -17,16 +18,40 @@ from napari_dgseg.household import Household
 from napari_dgseg.inspector.dock import LatentInspectorDock
 from napari_dgseg.widgets import Notice
 
+HEAVY = ("torch", "pyqtgraph", "sklearn", "monai", "pandas", "scipy.special", "scipy.ndimage")
+"""What opening the dock may not import; of scipy and scikit-image napari itself has the top."""
 
-def test_importing_the_inspector_imports_neither_torch_nor_pyqtgraph():
+TABS = ("site_pages", "traversal_page", "probe_pages", "scatter")
+"""Modules of tabs that are not in front."""
+
+
+def test_opening_the_inspector_imports_nothing_heavy():
     script = (
-        "import sys, napari_dgseg.inspector.dock\n"
-        "assert not {'torch', 'pyqtgraph', 'sklearn', 'monai'} & set(sys.modules)"
+        "import sys\n"
+        "from qtpy.QtWidgets import QApplication\n"
+        "app = QApplication([])\n"
+        "import napari.layers, napari.qt\n"
+        "from napari.components import ViewerModel\n"
+        "viewer = ViewerModel()\n"
+        "before = set(sys.modules)\n"
+        "from napari_dgseg.inspector.dock import LatentInspectorDock\n"
+        "dock = LatentInspectorDock(viewer)\n"
+        "dock.show()\n"
+        "app.processEvents()\n"
+        "new = set(sys.modules) - before\n"
+        f"assert not new & set({HEAVY!r}), new & set({HEAVY!r})\n"
+        "assert not {name for name in new if name.startswith(('scipy', 'skimage'))}\n"
+        f"tabs = {{f'napari_dgseg.inspector.{{name}}' for name in {TABS!r}}}\n"
+        "assert not new & tabs\n"
+        "dock.close()\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
-def test_making_the_dock_imports_neither():
+def test_the_first_tab_imports_nothing_heavy_either(tmp_path, make_telling_bundle, scan_files):
+    site = tmp_path / "site"
+    with Workspace.open(site, bundle=make_telling_bundle()) as workspace:
+        workspace.add(read(discover(scan_files[0])[0].source))
     script = (
         "import sys\n"
         "from qtpy.QtWidgets import QApplication\n"
@@ -34,10 +59,34 @@ def test_making_the_dock_imports_neither():
         "from napari.components import ViewerModel\n"
         "from napari_dgseg.inspector.dock import LatentInspectorDock\n"
         "dock = LatentInspectorDock(ViewerModel())\n"
-        "assert not {'torch', 'pyqtgraph', 'sklearn'} & set(sys.modules)\n"
+        f"dock.parts.session.open_workspace({str(site)!r})\n"
+        "dock.show()\n"
+        "dock.refresh()\n"
+        "assert 'Open a scan' in dock.page.view.body.text\n"
+        f"heavy = set({HEAVY!r}) & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
         "dock.close()\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+
+
+def test_each_tab_is_made_when_it_first_is_in_front(opened):
+    assert opened.stack.count() == 1
+    first = opened.page
+    opened.turn_to("Measures")
+    assert opened.stack.count() == 2
+    assert opened.stack.currentWidget().isAncestorOf(opened.page.view)
+    opened.turn_to("Reconstruction")
+    assert opened.page is first
+    assert opened.stack.currentWidget().isAncestorOf(first.view)
+    assert [opened.tabs.tabText(at) for at in range(opened.tabs.count())] == [
+        "Reconstruction",
+        "Anatomy",
+        "Appearance",
+        "Traversal",
+        "Swap",
+        "Measures",
+    ]
 
 
 # --- what it says where there is nothing to look into --------------------------------------

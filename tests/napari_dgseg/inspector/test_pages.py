@@ -389,7 +389,8 @@ def test_a_single_slice(dock, tmp_path, idle, answers, press):
         idle()
     for at in range(dock.tabs.count()):
         dock.tabs.setCurrentIndex(at)
-    assert len(dock.pages[2].view._points) == 1
+    dock.turn_to("Appearance")
+    assert len(dock.page.view._points) == 1
     dock.turn_to("Reconstruction")
     assert "Slice 0: 0.300; the worst of this scan." in dock.page.view.error.text()
     press(dock.page.view.show_layers)
