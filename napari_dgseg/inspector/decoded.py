@@ -37,6 +37,7 @@ class DecodedView(QWidget):
         """Say whose picture it is; nothing where there is but one."""
         self.title.setText(title)
         self.title.setVisible(bool(title))
+        self._show_caption()
 
     def start(self, own: Values) -> None:
         """Wait for the picture of a slice that has these codes of its own.
@@ -91,3 +92,9 @@ class DecodedView(QWidget):
         else:
             self.picture.show_rgb(grey(self._picture))
             self.caption.setText(_DECODED)
+        self._show_caption()
+
+    def _show_caption(self) -> None:
+        """A title says already that it is decoded, and by whom."""
+        said = bool(self.title.text()) and self.caption.text() == _DECODED
+        self.caption.setVisible(not said)

@@ -14,10 +14,12 @@ from dgseg.factors.map import SILENT
 from napari_dgseg.inspector.code_sliders import REACH, CodeRow
 from napari_dgseg.inspector.code_space import CODES, CodeSpace, Values, code_space
 from napari_dgseg.inspector.decoded import DecodedView
+from napari_dgseg.inspector.errands import Errand
 from napari_dgseg.inspector.pictures import Picture, grey
 from napari_dgseg.inspector.states import Stateful
+from napari_dgseg.inspector.underway import Underway
 from napari_dgseg.look import Look, Tone
-from napari_dgseg.widgets import allow, button, clear, column, label, row
+from napari_dgseg.widgets import allow, button, clear, column, label, row, set_tone
 
 _FRAME_MS = 16
 """Codes are told once in so long, however fast a handle is dragged."""
@@ -29,6 +31,8 @@ _PATIENCE = 12
 
 _EMPTY = "Open a scan whose factors are computed, and its slice can be drawn otherwise here."
 _ORIGINAL = "original"
+_SMALL, _LARGE = (90, 90), (16777215, 16777215)
+"""The most that the original takes: beside two pictures it is there for comparison only."""
 
 
 class TraversalView(QWidget):
@@ -66,6 +70,8 @@ class TraversalView(QWidget):
             )
             for code in ("style", "domain")
         }
+        self.underway = Underway()
+        self.said = label(tone="muted", role="small")
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
         self._frame.setInterval(_FRAME_MS)
@@ -104,7 +110,11 @@ class TraversalView(QWidget):
         layout.addWidget(self._alive)
         layout.addLayout(row(self.fold, 1))
         layout.addWidget(self._dead)
-        layout.addLayout(row(1, *self.sheets.values()))
+        self._sheets = QWidget()
+        self._sheets.setLayout(row(1, *self.sheets.values()))
+        for part in (self._sheets, self.underway, self.said):
+            layout.addWidget(part)
+        self.tell("")
         layout.addStretch(1)
         outer = column(self)
         outer.addWidget(self.state)
@@ -196,6 +206,7 @@ class TraversalView(QWidget):
         down, along = QBoxLayout.Direction.TopToBottom, QBoxLayout.Direction.LeftToRight
         self._pictures.setDirection(down if both else along)
         self._aside.setDirection(along if both else down)
+        self.original.setMaximumSize(*(_SMALL if both else _LARGE))
         self._beside = space
         if space is not None:
             self.views[1].start(space.own)
@@ -230,6 +241,17 @@ class TraversalView(QWidget):
         """Say in place of it all what is being computed."""
         self._stop()
         self.state.say(text or ("" if self._space else _EMPTY), busy=bool(text))
+
+    def show_errand(self, errand: Errand | None) -> None:
+        """Show how far a sheet is, in the place of the buttons that ask for one."""
+        self._sheets.setVisible(errand is None)
+        self.underway.show_errand(errand)
+
+    def tell(self, text: str, tone: Tone = "muted") -> None:
+        """Say what has become of a sheet."""
+        self.said.setText(text)
+        set_tone(self.said, tone)
+        self.said.setVisible(bool(text))
 
     def wear(self, look: Look) -> None:
         """Take the colours of a theme."""

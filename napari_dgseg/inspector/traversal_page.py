@@ -18,16 +18,14 @@ from napari_dgseg.inspector.probe_pages import ProbePage
 from napari_dgseg.inspector.probing import Codes, Decoded, Wish
 from napari_dgseg.inspector.showing import Showing
 from napari_dgseg.inspector.traversal import TraversalView
-from napari_dgseg.inspector.underway import Underway
 from napari_dgseg.look import Look, Tone
 from napari_dgseg.stage import Stage
-from napari_dgseg.widgets import allow, button, column, label, row, set_tone
+from napari_dgseg.widgets import button, column, label, row, set_tone
 
 _OTHER_SIZE = (
     "The candidate's codes are of another size: the sliders move the model in use. Choose "
     "Candidate above to move that one."
 )
-_ONE_SHEET = "A sheet is being drawn."
 
 
 class TraversalPage(ProbePage):
@@ -40,8 +38,6 @@ class TraversalPage(ProbePage):
         self._showing = showing
         self.sliders = TraversalView()
         self.note = label(tone="muted", role="small")
-        self.underway = Underway()
-        self.said = label(tone="muted", role="small")
         self.in_viewer = button(
             "Show in the viewer",
             "Lay the decoded slice over the scan; it follows the sliders",
@@ -53,14 +49,12 @@ class TraversalPage(ProbePage):
         layout.addLayout(row(self.in_viewer))
         layout.addWidget(self.note)
         layout.addWidget(self.sliders, 1)
-        layout.addWidget(self.underway)
-        layout.addWidget(self.said)
         self._slice: object = None
         self._slice_beside: object = None
         self._decoded: Decoded | None = None
         self.sliders.codes_changed.connect(self._ask)
         self.sliders.sheet_wanted.connect(self._ask_file)
-        self.underway.cancel_wanted.connect(lambda: inspecting.errands.cancel("sheet"))
+        self.sliders.underway.cancel_wanted.connect(lambda: inspecting.errands.cancel("sheet"))
         self.in_viewer.clicked.connect(self._show_layer)
         self._connections = (
             (inspecting.probing.decoded, self._take),
@@ -73,7 +67,6 @@ class TraversalPage(ProbePage):
         )
         for signal, slot in self._connections:
             signal.connect(slot)
-        self._say("")
         self._note("")
 
     def close(self) -> None:
@@ -213,7 +206,7 @@ class TraversalPage(ProbePage):
         )
         if not name or self._slice is None:
             return
-        self._say("")
+        self.sliders.tell("")
         here = (self.inspecting.scan_id, self.stage.slice_index)
         wishes = [
             Wish("sheet", model, *here)
@@ -224,27 +217,19 @@ class TraversalPage(ProbePage):
 
     def _show_errand(self, kind: str) -> None:
         if kind == "sheet":
-            errand = self.inspecting.errands.underway("sheet")
-            self.underway.show_errand(errand)
-            for each in self.sliders.sheets.values():
-                allow(each, "" if errand is None else _ONE_SHEET)
+            self.sliders.show_errand(self.inspecting.errands.underway("sheet"))
 
     def _on_drawn(self, paths: Sequence[Path]) -> None:
-        self._say(f"Written: {_names(paths)}")
+        self.sliders.tell(f"Written: {_names(paths)}")
 
     def _on_cancelled(self, kind: str, paths: Sequence[Path]) -> None:
         if kind == "sheet":
             before = f" Written before that: {_names(paths)}" if paths else ""
-            self._say(f"Cancelled.{before}")
+            self.sliders.tell(f"Cancelled.{before}")
 
     def _on_failed_errand(self, kind: str, error: DgsegError) -> None:
         if kind == "sheet":
-            self._say(error.public_message, "bad")
-
-    def _say(self, text: str, tone: Tone = "muted") -> None:
-        self.said.setText(text)
-        set_tone(self.said, tone)
-        self.said.setVisible(bool(text))
+            self.sliders.tell(error.public_message, "bad")
 
 
 def _names(paths: Sequence[Path]) -> str:

@@ -17,7 +17,7 @@ class Underway(QWidget):
     Parameters
     ----------
     titled : bool
-        Whether it says itself what is underway; else that is said above it.
+        Whether it says itself what is underway, in the bar; else that is said above it.
     """
 
     cancel_wanted = Signal()
@@ -25,17 +25,15 @@ class Underway(QWidget):
     def __init__(self, *, titled: bool = True) -> None:
         super().__init__()
         self._errand: Errand | None = None
-        self.title = label(tone="muted", role="small", wrap=False)
-        self.title.setVisible(titled)
+        self._titled = titled
         self.seconds = label(tone="muted", role="small", wrap=False)
         self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
+        self.bar.setTextVisible(titled)
         self.bar.setAccessibleName("How far it is")
         self.cancel = button("Cancel", "Stop it; what is there stays as it is")
         layout = column(self, spacing=4)
         if titled:
-            layout.addLayout(row(self.title, 1, self.seconds))
-            layout.addLayout(row(self.bar, self.cancel, shares=(1, 0)))
+            layout.addLayout(row(self.bar, self.seconds, self.cancel, shares=(1, 0, 0)))
         else:
             layout.addWidget(self.bar)
             layout.addLayout(row(self.seconds, 1, self.cancel))
@@ -52,7 +50,7 @@ class Underway(QWidget):
         if errand is None:
             self._ticker.stop()
             return
-        self.title.setText(errand.title)
+        self.bar.setFormat(errand.title if self._titled else "")
         if errand.fraction is None:
             self.bar.setRange(0, 0)
         else:

@@ -134,9 +134,14 @@ class Answers:
             )
 
     def paint(self) -> None:
-        """Answer the questions for pictures."""
+        """Answer the questions for pictures that were not taken back.
+
+        The folder of one that was is deleted meanwhile.
+        """
         for request in self.waiting(Pictures):
             self.done.add(request.id)
+            if request.id in self._worker.cancelled:
+                continue
             shape = self._record(request).shape
             image = np.linspace(0, 1, int(np.prod(shape)), dtype=np.float32).reshape(shape)
             reconstruction = np.clip(image + 0.05, 0, 1)

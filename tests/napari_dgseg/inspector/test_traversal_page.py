@@ -151,33 +151,33 @@ def test_a_sheet_of_each_model(both, chosen, press, worker):
     assert read_info(both.inspecting.models.candidate.path).bundle_id == "0e0e0e0e0e0e"
     page = both.page
     press(page.sliders.sheets["domain"])
-    assert page.underway.isVisible()
-    assert page.underway.title.text() == "Drawing the domain code"
-    assert not page.sliders.sheets["style"].isEnabled()
+    assert page.sliders.underway.isVisible()
+    assert page.sliders.underway.bar.text() == "Drawing the domain code"
+    assert not page.sliders.sheets["style"].isVisible()
     worker.progress(0.5, "inspecting")
-    assert page.underway.bar.value() == 250
+    assert page.sliders.underway.bar.value() == 250
     worker.answer(SheetResult(out=chosen))
     worker.answer(SheetResult(out=chosen))
     assert [request.out.name for request in _asked(worker, Sheet)] == [
         "sheet.png",
         "sheet-candidate.png",
     ]
-    assert page.said.text() == "Written: sheet.png, sheet-candidate.png"
-    assert not page.underway.isVisible()
-    assert page.sliders.sheets["style"].isEnabled()
+    assert page.sliders.said.text() == "Written: sheet.png, sheet-candidate.png"
+    assert not page.sliders.underway.isVisible()
+    assert page.sliders.sheets["style"].isVisible()
 
 
 def test_a_sheet_is_cancelled_and_everything_goes_on(both, chosen, press, qtbot, worker):
     page = both.page
     press(page.sliders.sheets["style"])
     (sheet,) = _asked(worker, Sheet)
-    press(page.underway.cancel)
+    press(page.sliders.underway.cancel)
     assert sheet.id in worker.cancelled
-    assert not page.underway.cancel.isEnabled()
-    assert page.underway.seconds.text().startswith("stopping")
+    assert not page.sliders.underway.cancel.isEnabled()
+    assert page.sliders.underway.seconds.text().startswith("stopping")
     worker._callbacks[sheet.id]["cancelled"]()
-    assert page.said.text() == "Cancelled."
-    assert not page.underway.isVisible()
+    assert page.sliders.said.text() == "Cancelled."
+    assert not page.sliders.underway.isVisible()
     _drag(press, both, page.sliders.rows[0], 1.0)
     _decode(both, qtbot, worker)
     press(page.sliders.sheets["style"])
@@ -187,5 +187,5 @@ def test_a_sheet_is_cancelled_and_everything_goes_on(both, chosen, press, qtbot,
 def test_a_sheet_that_fails_says_why(both, chosen, press, worker):
     press(both.page.sliders.sheets["style"])
     worker.fail(DgsegError("The disk is full."))
-    assert "The disk is full." in both.page.said.text()
-    assert both.page.sliders.sheets["style"].isEnabled()
+    assert "The disk is full." in both.page.sliders.said.text()
+    assert both.page.sliders.sheets["style"].isVisible()
