@@ -22,23 +22,23 @@ _MOST_NAMED = 3
 _LEAST_SHARE = 0.0005
 """Share of a slice from which on a structure is large enough to be compared."""
 
-_RENAMED = 0.35
+_RENAMED = 0.5
 """Share of what the model finds of two structures that bears the other's name where they
 are exchanged, and its own where they are not."""
 
-_CLEARLY = 2.0
+_CLEARLY = 3.0
 """So many times as much of it as of the contrary."""
 
-_OPPOSITE = 0.3
+_OPPOSITE = 0.35
 """Change of a structure's area, over the larger of the two areas, that is great."""
 
-_APART = 2.7
+_APART = 3.2
 """Ratio of two such changes, larger to smaller, from which on they contradict each other."""
 
 _AS_LARGE = 0.5
 """Ratio of two areas from which on two slices are alike in a structure."""
 
-_USUAL = 1.2
+_USUAL = 1.0
 """Two slices' distance by their look that is usual at the site."""
 
 _ODD, _BEYOND = 0.03, 3.0

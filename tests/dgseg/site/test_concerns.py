@@ -103,8 +103,8 @@ def test_names_exchanged_within_one_scan_are_no_matter_of_two():
 
 def test_exchanged_names_are_found_where_the_model_is_poor():
     """It finds half of the grey matter and takes some of the white for it."""
-    truth = cord()
-    poor = np.where(disc(4), 1, np.where(disc(11), 2, np.where(disc(12), 1, 0)))
+    truth = cord(6, 16)
+    poor = np.where(disc(4), 1, np.where(disc(15.3), 2, np.where(disc(16), 1, 0)))
     sound = [scan(n, {n: (poor, truth)}) for n in (1, 2)]
     (found,) = concerns([*sound, scan(3, {3: (poor, EXCHANGED[truth])})], NAMES)
     assert found.sentence.startswith("Grey matter and white matter are exchanged")
