@@ -22,6 +22,7 @@ from napari_dgseg.inspector.points import (
 )
 from napari_dgseg.inspector.scatter import ScatterPlot
 from napari_dgseg.inspector.states import Stateful
+from napari_dgseg.inspector.steering import WORDS
 from napari_dgseg.look import Look, Tone
 from napari_dgseg.widgets import Notice, allow, button, column, label, row, set_tone
 
@@ -58,7 +59,7 @@ class AppearanceView(QWidget):
         self._shown: dict[Layout, tuple[Points, list[Outline], Points | None]] = {}
         self._current: tuple[str, int] | None = None
         self._offered: tuple[OneCode, ...] = ("style", "domain")
-        self._nearest = ""
+        self._nearest = self._caption = ""
         self._lassoed: list[str] = []
         self.distance = Notice()
         self.silent = Notice(action="Show the other")
@@ -79,7 +80,7 @@ class AppearanceView(QWidget):
         self.lasso.setCheckable(True)
         self.clear = button("Clear", "Take the selection back")
         self.fit = button(
-            "Fit", "Show everything again. Ctrl and the wheel zoom, dragging pans."
+            "Fit", f"Show everything again. Ctrl and the wheel zoom, dragging pans. {WORDS}"
         )
         self.plot = ScatterPlot()
         self.legend = Legend()
@@ -136,6 +137,7 @@ class AppearanceView(QWidget):
         self.fit.clicked.connect(self.plot.fit)
         self.plot.pointed.connect(self._point_at)
         self.plot.clicked.connect(self._click)
+        self.plot.steered.connect(self._tell_keys)
         self.plot.lassoed.connect(self._choose_scans)
 
     # --- what is shown ------------------------------------------------------------
@@ -261,7 +263,8 @@ class AppearanceView(QWidget):
         if lost:
             are = "slice has no code and is" if lost == 1 else "slices have no code and are"
             sentences.append(f"{lost} {are} left out.")
-        self.caption.setText(" ".join(sentences))
+        self._caption = " ".join(sentences)
+        self.caption.setText(self._caption)
 
     def _say_silent(self, carries: bool) -> None:
         here = self.code
@@ -330,9 +333,14 @@ class AppearanceView(QWidget):
         if self._points is not None:
             self.slice_chosen.emit(self._points.scan_ids[at], int(self._points.slices[at]))
 
+    def _tell_keys(self, steered: bool) -> None:
+        """Say what the keys do as long as they are at a point, in place of the caption."""
+        self.caption.setText(WORDS if steered else self._caption)
+
     def _point_at(self, at: int) -> None:
         if at < 0 or self._points is None:
             self.card.hide()
+            self.plot.describe("")
             return
         points = self._points
         texts = [points.title(at), f"slice {points.slices[at]}"]
@@ -341,6 +349,10 @@ class AppearanceView(QWidget):
             texts.append(f"{COLOURINGS[by]} {getattr(points, by)[at]:.3f}")
         elif points.series[at]:
             texts.append(points.series[at])
+        self.plot.describe(", ".join(texts))
         x, y = self.plot.places[at]
+        if self.plot.is_steered:  # the next points are near: leave them to be seen
+            width, height = self.plot.width(), self.plot.height()
+            x, y = width * (x < width / 2), height * (y < height / 2)
         place = self.plot.plot.viewport().mapTo(self.plot, QPoint(round(x), round(y)))
         self.card.show_slice(points.thumbnails[at], texts, place)

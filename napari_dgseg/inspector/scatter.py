@@ -1,4 +1,4 @@
-"""A scatter plot that can be pointed at, clicked and lassoed; pyqtgraph comes with the first."""
+"""A scatter plot for mouse and keyboard; pyqtgraph comes with the first points."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QEvent, QObject, QPointF, Qt, Signal
-from qtpy.QtGui import QMouseEvent, QWheelEvent
+from qtpy.QtGui import QColor, QMouseEvent, QWheelEvent
 from qtpy.QtWidgets import QWidget
 
 from napari_dgseg.inspector.lasso import Lasso
 from napari_dgseg.inspector.outlines import DrawnOutlines
 from napari_dgseg.inspector.points import Colours, Outline
+from napari_dgseg.inspector.steering import WORDS, Steering
 from napari_dgseg.look import Look, blend
 from napari_dgseg.widgets import column
 
@@ -25,6 +26,9 @@ _SIZE, _SMALL_SIZE = 9, 7
 _MANY = 300
 """So many points are drawn smaller."""
 
+_RING, _FRAME = 17, 22
+"""Pixels of the marks around points; the one has room within the other."""
+
 _LEAST_HEIGHT = 250
 
 
@@ -32,8 +36,11 @@ class ScatterPlot(QWidget):
     """Points among outlines; all indices are those of the points that were given."""
 
     pointed = Signal(int)
-    """The mouse is over a point; -1 where it is over none any more."""
+    """The mouse is over a point, or the keys led to it; -1 where there is none any more."""
     clicked = Signal(int)
+    """Or chosen with Enter."""
+    steered = Signal(bool)
+    """Whether the keys are at a point."""
     lassoed = Signal(list)
     """Indices of the points that the line goes round."""
 
@@ -51,6 +58,7 @@ class ScatterPlot(QWidget):
         self._current: int | None = None
         self._items: dict[str, Any] = {}
         self._drawn_outlines: DrawnOutlines | None = None
+        self._steering: Steering | None = None
         self._lasso = Lasso()
         self._pressed: QPointF | None = None
         self._pointed = -1
@@ -70,6 +78,7 @@ class ScatterPlot(QWidget):
             self._make_plot()
         self._xy, self._after, self._outlines = xy, after, outlines
         self._chosen, self._current = None, None
+        self._steering.stop()
         self._point_at(-1)
         self._draw_outlines()
         self.fit()
@@ -95,7 +104,11 @@ class ScatterPlot(QWidget):
     def mark(self, at: int | None) -> None:
         """Ring the point of the current slice."""
         self._current = at
-        self._draw_current()
+        self._draw_marks()
+
+    def describe(self, text: str) -> None:
+        """Tell a screen reader what is pointed at; nothing tells the keys."""
+        self.plot.setAccessibleDescription(text or WORDS)
 
     def fit(self) -> None:
         """Show everything."""
@@ -154,6 +167,11 @@ class ScatterPlot(QWidget):
         nearest = int(apart.argmin())
         return nearest if apart[nearest] <= _REACH else -1
 
+    @property
+    def is_steered(self) -> bool:
+        """Whether the keys are at a point."""
+        return self._steering is not None and self._steering.at >= 0
+
     # --- the mouse ----------------------------------------------------------------
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
@@ -185,6 +203,7 @@ class ScatterPlot(QWidget):
     def _press(self, event: QMouseEvent) -> bool:
         if event.button() != Qt.MouseButton.LeftButton:
             return False
+        self._steering.stop()
         self._pressed = event.position()
         if self.is_lassoing:
             self._lasso.begin(event.position().x(), event.position().y())
@@ -230,6 +249,18 @@ class ScatterPlot(QWidget):
             self._pointed = at
             self.pointed.emit(at)
 
+    def _steer(self, at: int) -> None:
+        """Mark the point that the keys led to, and bring it into view."""
+        if at >= 0:
+            x, y = self._shown[at]
+            box = self.plot.getViewBox()
+            (left, right), (bottom, top) = box.viewRange()
+            if not (left < x < right and bottom < y < top):
+                box.translateBy(x=x - (left + right) / 2, y=y - (bottom + top) / 2)
+        self._draw_marks()
+        self._point_at(at)
+        self.steered.emit(at >= 0)
+
     # --- drawing ------------------------------------------------------------------
 
     def _make_plot(self) -> None:
@@ -242,7 +273,11 @@ class ScatterPlot(QWidget):
         self.plot.hideAxis("left")
         self.plot.hideAxis("bottom")
         self.plot.setAccessibleName("Appearance map")
-        self.plot.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.plot.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._steering = Steering(self.plot, lambda: self.places, lambda: self._current)
+        self._steering.moved.connect(self._steer)
+        self._steering.entered.connect(self.clicked)
+        self.describe("")
         item = self.plot.getPlotItem()
         item.showGrid(x=False, y=False)
         self._items = {
@@ -250,9 +285,10 @@ class ScatterPlot(QWidget):
             "before": pyqtgraph.ScatterPlotItem(pxMode=True),
             "points": pyqtgraph.ScatterPlotItem(pxMode=True),
             "current": pyqtgraph.ScatterPlotItem(pxMode=True),
+            "steered": pyqtgraph.ScatterPlotItem(pxMode=True),
             "lasso": item.plot([], []),
         }
-        for name in ("before", "points", "current"):
+        for name in ("before", "points", "current", "steered"):
             item.addItem(self._items[name])
         self._drawn_outlines = DrawnOutlines(self.plot)
         for height, name in enumerate(self._items, start=10):
@@ -308,7 +344,7 @@ class ScatterPlot(QWidget):
             draw(self._items["points"], self._xy, known, filled=True)
         ends = np.stack([self._xy[joined], self._shown[joined]], axis=1).reshape(-1, 2)
         self._items["arrows"].setData(ends[:, 0], ends[:, 1])
-        self._draw_current()
+        self._draw_marks()
 
     def _inks(self) -> tuple[list[Any], list[Any]]:
         """A pen and a brush for each point; one that is dim or unknown is faint."""
@@ -330,22 +366,25 @@ class ScatterPlot(QWidget):
         ]
         return [inks[shade][0] for shade in shades], brushes
 
-    def _draw_current(self) -> None:
+    def _draw_marks(self) -> None:
+        """A ring around the current slice, and a frame around what the keys led to."""
         if self._look is None or self.plot is None:
             return
+        self._draw_mark("current", self._current, "o", self._look.text)
+        steered = self._steering.at if self.is_steered else None
+        self._draw_mark("steered", steered, "s", self._look.tone("accent"))
+
+    def _draw_mark(self, name: str, at: int | None, symbol: str, colour: QColor) -> None:
         import pyqtgraph
 
-        item = self._items["current"]
-        shown = self._shown
-        if self._current is None or not np.isfinite(shown[self._current]).all():
+        item, shown = self._items[name], self._shown
+        if at is None or not np.isfinite(shown[at]).all():
             item.clear()
             return
-        ring = [
-            pyqtgraph.mkPen(self._look.raised, width=5),
-            pyqtgraph.mkPen(self._look.text, width=2),
-        ]
-        place = shown[[self._current, self._current]]
-        item.setData(pos=place, size=17, symbol="o", pen=ring, brush=pyqtgraph.mkBrush(None))
+        ring = [pyqtgraph.mkPen(self._look.raised, width=5), pyqtgraph.mkPen(colour, width=2)]
+        size = _RING if symbol == "o" else _FRAME
+        nothing = pyqtgraph.mkBrush(None)
+        item.setData(pos=shown[[at, at]], size=size, symbol=symbol, pen=ring, brush=nothing)
 
     def _draw_lasso(self) -> None:
         box = self.plot.getViewBox()
