@@ -52,6 +52,7 @@ class Seen:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scans", type=int, default=10, help="of each unseen centre at most")
     parser.add_argument("--others", type=int, default=2, help="of each other centre at most")
+    parser.add_argument("--only", choices=("real", "made-up"), help="unseen centres of a kind")
     parser.add_argument("--bank-scans", type=int, default=12, help="of each domain at most")
     parser.add_argument("--every", type=int, default=2, help="of so many slices one")
 
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> str:
         if info is None:
             print("Skipped: this model cannot tell what is unlike it.", flush=True)
             continue
-        seen += looked_at(model, info, options.scans, options.others)
+        seen += looked_at(model, info, options.scans, options.others, options.only)
     return table(seen)
 
 
@@ -80,7 +81,9 @@ def with_bank(model: Model, most: int, every: int) -> BundleInfo | None:
     return info if info.look_bank is not None and info.look_bank.new_centre else None
 
 
-def looked_at(model: Model, info: BundleInfo, most: int, most_others: int) -> Iterator[Seen]:
+def looked_at(
+    model: Model, info: BundleInfo, most: int, most_others: int, only: str | None = None
+) -> Iterator[Seen]:
     """What a model says of scans of unseen centres, and of other body parts.
 
     Parameters
@@ -90,8 +93,10 @@ def looked_at(model: Model, info: BundleInfo, most: int, most_others: int) -> It
         Of it, with a look bank.
     most, most_others : int
         Scans of each centre; of each centre, or DICOM folder, of another body part.
+    only : {'real', 'made-up'}, optional
+        Unseen centres of that kind.
     """
-    for right, shows, scan in (*_unseen(model, most), *_others(model, most_others)):
+    for right, shows, scan in (*_unseen(model, most, only), *_others(model, most_others)):
         try:
             distance = segment_with(model.net, info, scan()).distance
         except DgsegError as error:
@@ -105,8 +110,8 @@ _Scans = Iterator[tuple[bool, str, Callable[[], Scan]]]
 """Whether the body part is the right one, what a scan shows, and how to read it."""
 
 
-def _unseen(model: Model, most: int) -> _Scans:
-    for domain, entries in centres(model, most).items():
+def _unseen(model: Model, most: int, only: str | None) -> _Scans:
+    for domain, entries in centres(model, most, only=only).items():
         shows = "made-up" if is_made_up(domain) else "real"
         yield from ((True, f"{shows}, unseen centres", _reader(entry)) for entry in entries)
 

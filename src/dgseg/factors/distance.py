@@ -25,8 +25,8 @@ LOOK_SHRINKAGE = 0.3
 
 _NEW_CENTRE = 95.0
 """Percentage of the slices of centres that are new to a model that lie nearer than what is
-foreign. Of 55 scans of hearts and cords, each of a centre that was left out, none was; of
-scans of other parts of the body 84 % and 87 % were."""
+foreign. Of 40 scans of hearts, each of a centre that was left out, one was; of 56 looks at
+other parts of the body 73 % were (docs/benchmarks/concerns.md)."""
 
 _KNOWN = 1.5
 """Distance by the look from which on slices are not like those of a known centre; 1 is
