@@ -208,17 +208,30 @@ class WorkerClient:
         bundle: Path,
         code: Literal["style", "domain"],
         out: Path,
+        *,
+        progress: Callable[[float], None] | None = None,
+        number: int | None = None,
     ) -> SheetResult:
-        """Draw slice `index` along the dimensions of a code; see `Sheet`."""
+        """Draw slice `index` along the dimensions of a code; see `predict` and `Sheet`."""
+        number = self.next_id() if number is None else number
         request = Sheet(
-            id=self.next_id(), source=source, slice=index, bundle=bundle, code=code, out=out
+            id=number, source=source, slice=index, bundle=bundle, code=code, out=out
         )
-        return self._ask(request, SheetResult)
+        return self._ask(request, SheetResult, progress)
 
-    def embed(self, codes: Path, out: Path, seed: int = 0) -> EmbedResult:
-        """Lay codes out on a plane; see `Embed`."""
-        request = Embed(id=self.next_id(), codes=codes, out=out, seed=seed)
-        return self._ask(request, EmbedResult)
+    def embed(
+        self,
+        codes: Path,
+        out: Path,
+        seed: int = 0,
+        *,
+        progress: Callable[[float], None] | None = None,
+        number: int | None = None,
+    ) -> EmbedResult:
+        """Lay codes out on a plane; see `predict` and `Embed`."""
+        number = self.next_id() if number is None else number
+        request = Embed(id=number, codes=codes, out=out, seed=seed)
+        return self._ask(request, EmbedResult, progress)
 
     def measures(
         self, sources: Sequence[ScanSource], bundle: Path, domain: str = ""

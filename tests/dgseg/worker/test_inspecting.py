@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import typing
 
 import numpy as np
@@ -288,3 +289,18 @@ def test_all_of_it_through_the_process(scan, long_scan, disentangled_bundle, tmp
                 number=number,
             )
         assert read_factors(tmp_path / "long") is None
+
+        np.save(tmp_path / "many.npy", np.random.default_rng(0).normal(size=(20_000, 8)))
+        number = worker.next_id()
+        start = time.monotonic()
+        with pytest.raises(RequestCancelled):
+            worker.embed(
+                tmp_path / "many.npy",
+                tmp_path / "never.npy",
+                progress=lambda _: worker.cancel(number),
+                number=number,
+            )
+        assert time.monotonic() - start < 30, "what would take a quarter of an hour"
+        assert not list(tmp_path.glob("*never*"))
+        again = worker.decode(scan, 4, disentangled_bundle, tmp_path / "own")
+        assert again.style == own.style
