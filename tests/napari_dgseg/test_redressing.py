@@ -95,3 +95,38 @@ def test_a_redressed_layer_can_be_painted_on(scan, labels):
 )
 def test_what_cannot_be_redressed(old, new):
     assert not can_become(old, new)
+
+
+def test_the_canvas_shows_what_it_would_show_of_a_new_layer(
+    make_napari_viewer_proxy, scan, other, labels
+):
+    """Other values, another type, shape and place: napari's textures follow."""
+    viewer = make_napari_viewer_proxy(show=True)
+    wanted = np.zeros(other.array.shape, np.uint8)
+    wanted[:, 3:12, 4:15] = 1
+
+    def tuples(scan, labels, dtype):
+        data, options, kind = layers.image_layer(scan)
+        yield (
+            (data / data.max() * 200).astype(dtype),
+            options | {"contrast_limits": (0, 200)},
+            kind,
+        )
+        yield layers.labels_layer(labels, scan, SPINAL_GM, "labels")
+
+    def picture():
+        viewer.reset_view()
+        viewer.dims.set_point(0, float(viewer.layers[0].data_to_world((2, 0, 0))[0]))
+        return viewer.screenshot(canvas_only=True, flash=False)
+
+    for tuple_ in tuples(scan, labels, np.int16):
+        viewer.add_layer(_made(tuple_))
+    before = picture()
+    for old, tuple_ in zip(viewer.layers, tuples(other, wanted, np.float32), strict=True):
+        redress(old, _made(tuple_))
+    redressed = picture()
+    for tuple_ in tuples(other, wanted, np.float32):
+        viewer.add_layer(_made(tuple_))
+    viewer.layers[0].visible = viewer.layers[1].visible = False
+    np.testing.assert_array_equal(redressed, picture())
+    assert (redressed != before).any()
