@@ -26,6 +26,7 @@ def test_rows_say_what_differs():
     assert (ablated.label, ablated.method) == ("dgnet-paper/no-hsic", "dgnet-paper")
     assert ablated.options == {"hsic_weight": 0.0}
     assert row("sdnet/first-order").options == {"order": 1}
+    assert row("dgnet-plus/free-nats").options == {"kl_free": 4.0}
     assert not row("dgnet-plus/no-unlabelled").unlabelled
     assert row("deepall-none/no-rank").variant == "none-no-rank"
     assert row("mean-teacher").method == "mean-teacher"
