@@ -76,6 +76,16 @@ def wait(seconds: float) -> None:
     loop.exec()
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Let the event loop run until something is so."""
+    stop = time.monotonic() + 120
+    while not condition():
+        wait(0.05)
+        if time.monotonic() > stop:
+            raise SystemExit("the benchmark waits for what does not come")
+    wait(0.2)
+
+
 class Steps:
     """Times of steps by name, in milliseconds."""
 
@@ -131,12 +141,7 @@ def scans(dock: object, steps: Steps) -> None:
     def open_scan(at: int) -> None:
         scan_id = session.scan_ids[at]
         session.open_scan(scan_id)
-        until = time.monotonic() + 120
-        while session.current is None or session.current.scan_id != scan_id:
-            wait(0.05)
-            if time.monotonic() > until:
-                raise SystemExit(f"the scan did not open: {session.problem}")
-        wait(0.3)
+        until(lambda: session.current is not None and session.current.scan_id == scan_id)
 
     for at in range(N_SCANS):
         open_scan(at)
@@ -145,7 +150,7 @@ def scans(dock: object, steps: Steps) -> None:
     steps.around(stage, "_take_out", "its layers removed, a turn later")
     names = iter(["another scan, after corrections"])
     open_scan(0)
-    wait(0.5)
+    until(lambda: not stage.is_clearing_up)
     del stage._take_out, session._show
 
 
@@ -169,18 +174,20 @@ def inspector(viewer: object, steps: Steps) -> None:
     steps.around(showing, "_put_rebuilt", "reconstruction or difference, a new layer")
     steps.around(showing, "_put_residual", "reconstruction or difference, a new layer")
     showing.show(current.scan, pairs)
-    wait(1)
+    until(lambda: not showing.is_busy)
     for method in ("_put_rebuilt", "_put_residual"):
         delattr(showing, method)
         steps.around(showing, method, "reconstruction or difference again")
     steps.around(showing, "_enter_grid", "side by side: napari lays out the grid")
+    steps.around(showing, "_set", "side by side: a layer is shown or hidden")
     for _ in range(ROUNDS):
         steps.take("hide them", showing.hide)
         showing.show(current.scan, pairs)
-        wait(1)
-        steps.take("side by side: show and hide layers", showing.put_side_by_side)
-        wait(1)
-        steps.take("over each other again", showing.put_over)
+        until(lambda: not showing.is_busy)
+        showing.put_side_by_side()
+        until(lambda: not showing.is_busy)
+        steps.take("over each other again: napari ends the grid", showing.put_over)
+        until(lambda: not showing.is_busy)
     steps.take(
         "a channel of the anatomy, a new layer",
         lambda: showing.show_channel(current.scan, painted[0], 0, "channel 1"),
@@ -207,7 +214,9 @@ def one() -> None:
         viewer.window.add_dock_widget(dock, name="Site adaptation", area="right")
         wait(0.5)
         steps = Steps()
-        first = viewer.add_image(np.zeros(SHAPE, np.float32), contrast_limits=(0, 1))
+        first = viewer.add_image(
+            np.zeros(SHAPE, np.float32), contrast_limits=(0, 1), units=("mm",) * 3
+        )
         wait(0.5)  # the first layer of all imports and compiles what the others find
         bare(viewer, steps)
         viewer.layers.remove(first)
