@@ -5,8 +5,7 @@ that could judge it. What can be judged is the training: it is done again withou
 group of the slices after the other (`dgseg.adaptation.holdout.choose_folds`), with the
 same method, bundle and seed, and each of these models is compared with the bundle on the
 slices that it has never seen, neither their labels nor their images. Each is a complete
-training, but a shorter one (`dgseg.adaptation.holdout.FOLD_SHARE`), for they share the
-candidate's time. They have learnt from fewer slices and for less long than the candidate,
+training, but mostly a shorter one (`share_of`), for they share the candidate's time. They have learnt from fewer slices and for less long than the candidate,
 so that what they gain is rather less than what it gains. Nobody else ever sees them.
 """
 
@@ -26,6 +25,7 @@ from dgseg.adaptation.judging import LazySegmenter
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import PartWatcher, Watcher
 from dgseg.bundles.bundle import read_info
+from dgseg.methods import registry
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.scan import Scan
 
@@ -84,6 +84,20 @@ def site_crossing(reader: SiteReader, bundle: Path, split: Split, plan: Plan) ->
         unlabelled=reader.unlabelled,
         share=split.fold_share,
     )
+
+
+def share_of(config: AdaptConfig) -> float:
+    """Steps of each further training for each step of the candidate's, with a method.
+
+    As many where nothing holds the method to the corrections: what it does to a model
+    grows with the steps, and a short training would hide it.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method.
+    """
+    return 1.0 if registry.resolve(config.method)[0].drifts else FOLD_SHARE
 
 
 def cross_judge(

@@ -24,7 +24,8 @@ the candidate, but share the same time."""
 
 FOLD_SHARE = 0.5
 """Steps of a further training for each step of the candidate's. All share the time, and
-what judges is thrown away; ``docs/gate.md`` has what this costs the judgement."""
+what judges is thrown away; ``docs/gate.md`` has what this costs the judgement, and
+`dgseg.adaptation.crossing.share_of` where it would be too few."""
 
 Slices = Mapping[str, tuple[int, ...]]
 """Numbers of slices by scan."""

@@ -20,7 +20,7 @@ from typing import Any
 from dgseg.adaptation.beside import SourceReader, find_sources
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.crossing import cross_judge, site_crossing
+from dgseg.adaptation.crossing import cross_judge, share_of, site_crossing
 from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import HeldoutScores, Split, choose_split
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
@@ -80,7 +80,7 @@ def adapt(
     schema = read_info(bundle).labels  # before a minute is spent on scans
     reader = SiteReader(scans, watcher, _beside(sources, schema, scans, watcher))
     reader.check()
-    split = _split(reader, config.holdout_every, out / "checkpoint")
+    split = _split(reader, config, out / "checkpoint")
     # All trainings together take the time that was given.
     config = dataclasses.replace(config, minutes=config.minutes / split.work)
     plan = Plan(split.heldout, out / "checkpoint")
@@ -145,7 +145,7 @@ def _beside(
     return SourceReader(find_sources(names, schema), watcher, site)
 
 
-def _split(reader: SiteReader, every: int, checkpoint: Path) -> Split:
+def _split(reader: SiteReader, config: AdaptConfig, checkpoint: Path) -> Split:
     """Which slices judge; as the first run chose, whatever scans are gone since.
 
     What a training has not seen in its first run it must not see after a resumption.
@@ -158,7 +158,8 @@ def _split(reader: SiteReader, every: int, checkpoint: Path) -> Split:
         for item in reader.usable
         if item.annotated is not None
     }
-    split = choose_split(corrected, every)
+    split = choose_split(corrected, config.holdout_every)
+    split = dataclasses.replace(split, fold_share=share_of(config))
     write_json(path, dataclasses.asdict(split))
     return split
 

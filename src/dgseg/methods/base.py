@@ -114,6 +114,9 @@ class Method(nn.Module, ABC):
         Whether it can do nothing without labelled slices.
     needs_style_bank : bool
         Whether its constructor takes a ``style_bank``, that of the bundle it starts from.
+    drifts : bool
+        Whether it learns nothing from labels: nothing holds it to the corrections, and
+        the longer it is trained the further it may go.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -121,6 +124,7 @@ class Method(nn.Module, ABC):
     adapts: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = True
     needs_style_bank: ClassVar[bool] = False
+    drifts: ClassVar[bool] = False
 
     @classmethod
     def network(

@@ -56,6 +56,7 @@ class Tent(OneNetwork):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"sar": {"cpu": SAR, "gpu": SAR}}
     adapts: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = False
+    drifts: ClassVar[bool] = True
     config: TentConfig
     first: Tensor
     recent: Tensor

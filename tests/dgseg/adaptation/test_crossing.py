@@ -8,8 +8,8 @@ import pytest
 from dgseg.adaptation import crossing as module
 from dgseg.adaptation.candidate import Plan, fine_tune, train_candidate
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.crossing import cross_judge, site_crossing
-from dgseg.adaptation.holdout import choose_split, fold_steps
+from dgseg.adaptation.crossing import cross_judge, share_of, site_crossing
+from dgseg.adaptation.holdout import FOLD_SHARE, choose_split, fold_steps
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
@@ -126,6 +126,20 @@ def test_a_shorter_training_is_a_complete_one(crossed, bundle, site, watcher, tm
     judge = crossing.folder / "fold-1" / "candidate"
     expected, found = (read_weights(path, read_info(path)) for path in (alone, judge))
     assert all(found[name].equal(weight) for name, weight in expected.items())
+
+
+@pytest.mark.parametrize(
+    ("method", "share"),
+    [
+        ("mean-teacher", FOLD_SHARE),
+        ("finetune", FOLD_SHARE),
+        ("meta-disentangle", FOLD_SHARE),
+        ("tent", 1.0),
+        ("tent-sar", 1.0),
+    ],
+)
+def test_what_no_label_holds_is_judged_by_trainings_as_long(method, share):
+    assert share_of(replace(CONFIG, method=method)) == share
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(1, 1), (2, 1), (3, 2), (5, 2), (200, 100)])

@@ -12,8 +12,8 @@ from typing import Any
 
 from dgseg.adaptation.candidate import fine_tune
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.crossing import Crossing, cross_judge
-from dgseg.adaptation.holdout import FOLD_SHARE, LEAST_CORRECTED, choose_folds
+from dgseg.adaptation.crossing import Crossing, cross_judge, share_of
+from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_folds
 from dgseg.adaptation.judging import LazySegmenter
 from dgseg.adaptation.watcher import AdaptationStopped, Phase
 from dgseg.bundles.bundle import BundleInfo, read_info
@@ -207,11 +207,12 @@ def settings_of(task: Task) -> dict[str, Any]:
     }
     if task.folds:
         content["folds"] = task.folds
-        content["fold_share"] = FOLD_SHARE
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
         content["preset"] = preset_settings(registry.resolve(task.config.method)[1])
         _check_options(task.config)
+        if task.folds:
+            content["fold_share"] = share_of(task.config)
     return through_json(content)
 
 
@@ -339,6 +340,7 @@ def _ask_gate(
                 bundle=task.bundle,
                 before=folders[0],
                 folder=folder / "checkpoint",
+                share=share_of(task.config),
             )
             crossed = cross_judge(crossing, candidate, task.config, watcher)
         return verdict(
