@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -348,10 +348,11 @@ class Stage:
 
     def _take_out(self, found: Iterable[Layer]) -> None:
         here = [layer for layer in found if layer in self._viewer.layers]
-        if here:
-            with self._at_once():
-                for layer in here:
-                    self._viewer.layers.remove(layer)
+        # One update of the canvas for all, where napari can (0.9): each collects all garbage.
+        at_once = getattr(self._viewer.layers, "batched_update", nullcontext)
+        with at_once() if here else nullcontext():
+            for layer in here:
+                self._viewer.layers.remove(layer)
 
     def _set_aside(self) -> None:
         """Keep what the scan that comes next can have, and let go of the rest."""
@@ -372,14 +373,6 @@ class Stage:
             layer.name = f"{layer.name} (closed)"  # the next one may have its name
         if leaving:
             self._turns.add(partial(self._take_out, leaving))
-
-    def _at_once(self) -> AbstractContextManager[Any]:
-        """Remove several layers with one update of the canvas, where napari can (0.9).
-
-        Each update after a removal collects all garbage of the program.
-        """
-        batched = getattr(self._viewer.layers, "batched_update", nullcontext)
-        return batched()
 
     def _on_removed(self, event: Event) -> None:
         for role, layer in list(self._layers.items()):
