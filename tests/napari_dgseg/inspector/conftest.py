@@ -24,6 +24,7 @@ from dgseg.worker.protocol import (
 )
 from napari_dgseg.household import Household
 from napari_dgseg.inspector.dock import LatentInspectorDock
+from napari_dgseg.look import look_of, style_sheet
 
 CHANNELS = 8
 DOMAINS = ("alder", "birch")
@@ -44,6 +45,26 @@ def style_bank() -> StyleBank:
             for at, name in enumerate(DOMAINS)
         }
     )
+
+
+@pytest.fixture(params=["dark", "light"])
+def show_dressed(request, qtbot):
+    """Show a view as wide as the dock, in a theme of napari; it must fit there."""
+    shown = []
+
+    def show(view):
+        qtbot.addWidget(view)
+        look = look_of(request.param)
+        view.setStyleSheet(style_sheet(look))
+        view.wear(look)
+        view.resize(380, 640)
+        with qtbot.waitExposed(view):
+            view.show()
+        shown.append(view)
+        return view
+
+    yield show
+    assert all(view.minimumSizeHint().width() <= 380 for view in shown)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import QApplication
 from dgseg.factors.distance import Distance
 from napari_dgseg.inspector.appearance import AppearanceView
 from napari_dgseg.inspector.points import Outline, Points
-from napari_dgseg.look import look_of, style_sheet
 
 LEFT = Qt.MouseButton.LeftButton
 PLACES = np.array([[-2.0, 0], [-1, 1], [1, 1], [2, -1], [0, 0]])
@@ -38,19 +37,10 @@ def _outlines(*names):
     return [Outline(name, circle + at, np.array([at, at])) for at, name in enumerate(names)]
 
 
-@pytest.fixture(params=["dark", "light"])
-def view(request, qtbot):
+@pytest.fixture
+def view(show_dressed):
     """The view, shown, in a theme of napari."""
-    view = AppearanceView()
-    qtbot.addWidget(view)
-    look = look_of(request.param)
-    view.setStyleSheet(style_sheet(look))
-    view.resize(380, 620)
-    with qtbot.waitExposed(view):
-        view.show()
-    view.wear(look)
-    yield view
-    assert view.minimumSizeHint().width() <= 380
+    return show_dressed(AppearanceView())
 
 
 @pytest.fixture

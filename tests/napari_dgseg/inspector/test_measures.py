@@ -6,7 +6,6 @@ import pytest
 
 from dgseg.worker.protocol import MeasuresResult
 from napari_dgseg.inspector.measures import MeasuresView
-from napari_dgseg.look import look_of, style_sheet
 
 
 def _result(*silent):
@@ -20,18 +19,9 @@ def _result(*silent):
     )
 
 
-@pytest.fixture(params=["dark", "light"])
-def view(request, qtbot):
-    view = MeasuresView()
-    qtbot.addWidget(view)
-    look = look_of(request.param)
-    view.setStyleSheet(style_sheet(look))
-    view.wear(look)
-    view.resize(380, 640)
-    with qtbot.waitExposed(view):
-        view.show()
-    yield view
-    assert view.minimumSizeHint().width() <= 380
+@pytest.fixture
+def view(show_dressed):
+    return show_dressed(MeasuresView())
 
 
 def _remarks(view):

@@ -9,25 +9,15 @@ from qtpy.QtWidgets import QApplication, QLabel
 
 from dgseg.scans.schema import CARDIAC, SPINAL_GM, LabelSchema
 from napari_dgseg.inspector.swap import SwapView, sentence
-from napari_dgseg.look import look_of, style_sheet
 
 LEFT = Qt.MouseButton.LeftButton
 SCANS = [("0a", "scan one"), ("0b", "scan two")]
 CORD = LabelSchema(name="cord", labels=SPINAL_GM.labels[:1])
 
 
-@pytest.fixture(params=["dark", "light"])
-def view(request, qtbot):
-    view = SwapView()
-    qtbot.addWidget(view)
-    look = look_of(request.param)
-    view.setStyleSheet(style_sheet(look))
-    view.wear(look)
-    view.resize(380, 640)
-    with qtbot.waitExposed(view):
-        view.show()
-    yield view
-    assert view.minimumSizeHint().width() <= 380
+@pytest.fixture
+def view(show_dressed):
+    return show_dressed(SwapView())
 
 
 @pytest.fixture

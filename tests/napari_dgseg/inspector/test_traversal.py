@@ -10,7 +10,6 @@ from qtpy.QtWidgets import QApplication
 
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from napari_dgseg.inspector.traversal import TraversalView
-from napari_dgseg.look import look_of, style_sheet
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -34,18 +33,9 @@ def _bank(spread=1.0):
     )
 
 
-@pytest.fixture(params=["dark", "light"])
-def view(request, qtbot):
-    view = TraversalView()
-    qtbot.addWidget(view)
-    look = look_of(request.param)
-    view.setStyleSheet(style_sheet(look))
-    view.wear(look)
-    view.resize(380, 640)
-    with qtbot.waitExposed(view):
-        view.show()
-    yield view
-    assert view.minimumSizeHint().width() <= 380
+@pytest.fixture
+def view(show_dressed):
+    return show_dressed(TraversalView())
 
 
 @pytest.fixture
