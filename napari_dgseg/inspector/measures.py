@@ -48,21 +48,21 @@ MEASURES = (
     Measure(
         "style",
         "Anatomy and style",
-        "0 is independent, 1 the one gives the other",
+        "0: independent; 1: one gives the other",
         "Distance correlation between the anatomy of a slice and its style code s. "
         "Low is good: the anatomy then does not know of contrast and brightness.",
     ),
     Measure(
         "domain",
         "Anatomy and domain code",
-        "0 is independent, 1 the one gives the other",
+        "0: independent; 1: one gives the other",
         "Distance correlation between the anatomy of a slice and its domain code d. "
         "Low is good: the anatomy then does not know which centre the scan is from.",
     ),
     Measure(
         "both",
         "Anatomy and both codes",
-        "0 is independent, 1 the one gives the other",
+        "0: independent; 1: one gives the other",
         "Distance correlation between the anatomy of a slice and its two codes together.",
     ),
     Measure(

@@ -73,10 +73,10 @@ def remark(measure: str, silent: Collection[str]) -> str:
     if measure == "domain_accuracy":
         return f"{_NAMES['domain']} carries nothing: it names a centre by chance alone."
     if len(found) == 2:
-        return "Neither code carries anything: this is a number of noise."
+        return "Neither code carries anything: this figure is noise."
     (code,) = found
     if measure == "both":
         other = next(each for each in about if each != code)
         the_other = _NAMES[other].replace("The", "the", 1)
         return f"{_NAMES[code]} carries nothing: this tells of {the_other} alone."
-    return f"{_NAMES[code]} carries nothing: this is a number of noise."
+    return f"{_NAMES[code]} carries nothing: this figure is noise."

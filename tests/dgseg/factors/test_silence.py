@@ -46,7 +46,7 @@ def test_a_code_that_a_model_does_not_have_is_not_silent(bank):
 @pytest.mark.parametrize(
     ("measure", "silent", "words"),
     [
-        ("style", ("style",), "The style s carries nothing: this is a number of noise."),
+        ("style", ("style",), "The style s carries nothing: this figure is noise."),
         ("style", ("domain",), ""),
         ("both", ("style",), "of the domain code d alone."),
         ("both", ("domain",), "of the style s alone."),

@@ -58,7 +58,7 @@ def test_codes_that_carry_nothing_tell_no_distance(page):
 def test_numbers_of_codes_that_carry_nothing_say_so(page):
     assert "carries nothing: " not in page(1.0)
     text = page(1.0, silent=("style",))
-    assert "<br><b>The style s carries nothing: this is a number of noise.</b>" in text
+    assert "<br><b>The style s carries nothing: this figure is noise.</b>" in text
     assert "of the domain code d alone" in text
     assert "by chance alone" not in text
     assert text.count("Neither code carries") == 0

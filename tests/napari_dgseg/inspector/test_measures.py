@@ -38,7 +38,7 @@ def test_a_silent_code_is_said_beside_every_number_of_it(view):
     view.show_measures([("model in use", _result("style"))])
     said = _remarks(view)
     assert set(said) == {"style", "both", "hsic"}
-    assert said["style"] == "The style s carries nothing: this is a number of noise."
+    assert said["style"] == "The style s carries nothing: this figure is noise."
     assert "of the domain code d alone" in said["both"]
     assert view.values["style"][0].property("tone") == "muted"
     assert view.values["domain"][0].property("tone") == "plain"
