@@ -51,7 +51,7 @@ def test_a_code_that_a_model_does_not_have_is_not_silent(bank):
         ("both", ("style",), "of the domain code d alone."),
         ("both", ("domain",), "of the style s alone."),
         ("both", ("style", "domain"), "Neither code"),
-        ("hsic", ("domain",), "The domain code d carries nothing: this is"),
+        ("hsic", ("domain",), "The domain code d carries nothing: this figure is noise."),
         ("hsic", ("style", "domain"), "Neither code"),
         ("domain_accuracy", ("domain",), "by chance alone"),
         ("domain_accuracy", ("style",), ""),
