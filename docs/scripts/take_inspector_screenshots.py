@@ -69,7 +69,7 @@ class Tour:
         self.anatomy()
         self.wait(lambda: not self.dock.inspecting.gathering.is_busy)
         self.appearance()
-        self.traversal("7-traversal", (0,))
+        self.traversal("7-traversal", (0,), 2.5)
         self.swap("8-swap", (0,))
         self.measures()
 
@@ -115,8 +115,8 @@ class Tour:
         view.colouring.activated.emit(view.colouring.currentIndex())
         self.picture("6-tsne")
 
-    def traversal(self, name: str, models: Sequence[int]) -> None:
-        """Drag the first slider."""
+    def traversal(self, name: str, models: Sequence[int], to: float) -> None:
+        """Drag the first slider to so many deviations; it must not be there yet."""
         decoded: list[str] = []
         self.dock.inspecting.probing.decoded.connect(
             lambda found: decoded.append(found.wish.purpose)
@@ -126,7 +126,7 @@ class Tour:
         wanted = {f"traversal {at}" for at in models}
         self.wait(lambda: wanted <= set(decoded))
         decoded.clear()
-        sliders.rows[0].slider.go(2.5)
+        sliders.rows[0].slider.go(to)
         self.wait(lambda: wanted <= set(decoded))
         settle(300)
         self.picture(name)
@@ -161,7 +161,7 @@ class Tour:
             self.turn_to(title)
             self.wait_painted()
             self.picture(f"{number}-both-{title.lower()}")
-        self.traversal("13-both-traversal", (0, 1))
+        self.traversal("13-both-traversal", (0, 1), -2.0)
         self.swap("14-both-swap", (0, 1))
 
     # --- a person's means -----------------------------------------------------------
