@@ -79,6 +79,7 @@ class Tour:
         self.wait_painted()
         view = self.dock.page.view
         self.wait(lambda: bool(view.error.text()))
+        self.wait(lambda: view.curve.plot is not None and view.curve.plot.isVisible())
         from napari_dgseg.inspector.error_curve import peaks
 
         top = peaks(view.curve._values[0])[0]
