@@ -28,7 +28,8 @@ _ABBREVIATED = {"": "", "model in use": "in use", "candidate": "cand."}
 
 _TABLE_TIP = (
     "Mean activation of each channel over the pixels of each structure, in the labels that "
-    "the model finds in this scan. The channel that is most active in a structure is marked."
+    "the model finds in this scan. Marked: the channel in which a structure stands out most from "
+    "all others, bright or dark; channels have no common scale."
 )
 
 
@@ -51,24 +52,34 @@ class Channels:
     carried: np.ndarray
 
 
-def strongest(carried: np.ndarray) -> list[int | None]:
-    """The channel of each class that is most active in it.
+def telling(carried: np.ndarray) -> list[int | None]:
+    """The channel of each class in which it stands out most from the others.
+
+    Channels have no common scale and no sign, so that the largest activation says little:
+    what counts is how far a class lies beyond all others, bright or dark, as a share of
+    the channel's range over the classes.
 
     Parameters
     ----------
     carried : ndarray, shape (channels, classes)
-        Not a number for a class that is nowhere.
+        Mean activations; not a number for a class that is nowhere.
 
     Returns
     -------
     list of (int or None)
-        An entry a class; None for a class that is nowhere.
+        An entry a class; None for a class that is nowhere, or beyond the others in no channel.
     """
-    known = np.isfinite(carried).any(axis=0)
-    return [
-        int(np.nanargmax(values)) if is_known else None
-        for values, is_known in zip(carried.T, known, strict=True)
-    ]
+    margins = np.full(carried.shape, -np.inf)
+    for channel, row in enumerate(carried):
+        present = np.flatnonzero(np.isfinite(row))
+        spread = np.ptp(row[present]) if len(present) > 1 else 0.0
+        if spread <= 0:
+            continue
+        for at in present:
+            others = row[present[present != at]]
+            beyond = max(row[at] - others.max(), others.min() - row[at])
+            margins[channel, at] = beyond / spread
+    return [int(each.argmax()) if (each > 0).any() else None for each in margins.T]
 
 
 class AnatomyView(QWidget):
@@ -189,7 +200,7 @@ class _Group(QWidget):
 def table_of(
     carried: Sequence[tuple[str, np.ndarray]], structures: Sequence[Label], look: Look
 ) -> str:
-    """A table of what channels carry, as rich text; the strongest channel is marked.
+    """A table of what channels carry, as rich text; the most telling channel is marked.
 
     Parameters
     ----------
@@ -215,7 +226,7 @@ def table_of(
         for whose, _ in carried:
             second += f"<td align=right><font color={muted}>{_ABBREVIATED[whose]}</font></td>"
     lines = [first, second] if several else [first]
-    best = [strongest(values) for _, values in carried]
+    best = [telling(values) for _, values in carried]
     for channel in range(max(len(values) for _, values in carried)):
         line = f"<td><font color={muted}>{channel + 1}</font></td>"
         for value, _, _ in heads:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dgseg.scans.schema import SPINAL_GM
-from napari_dgseg.inspector.anatomy import strongest, table_of
+from napari_dgseg.inspector.anatomy import table_of, telling
 from napari_dgseg.look import look_of
 
 
@@ -16,9 +18,21 @@ def anatomy(opened):
     return opened
 
 
-def test_the_strongest_channel_of_each_class():
-    carried = np.array([[0.2, 0.9, np.nan], [0.1, 0.7, np.nan], [0.5, np.nan, np.nan]])
-    assert strongest(carried) == [2, 0, None]
+def test_the_channel_in_which_a_class_stands_out_most():
+    # The first channel is the largest everywhere, and tells least.
+    carried = np.array([[9.0, 8.9, 8.8, 9.1], [0.0, 0.1, -4.0, 0.2], [0.3, 2.0, 0.4, 0.3]])
+    assert telling(carried) == [None, 2, 1, 0]
+    carried[:, 3] = np.nan
+    assert telling(carried) == [0, 2, 1, None]
+
+
+@given(
+    scales=st.lists(st.floats(0.1, 50) | st.floats(-50, -0.1), min_size=3, max_size=3),
+    seed=st.integers(0, 999),
+)
+def test_neither_scale_nor_sign_of_a_channel_changes_what_is_marked(scales, seed):
+    carried = np.random.default_rng(seed).normal(size=(3, 4))
+    assert telling(carried * np.array(scales)[:, None]) == telling(carried)
 
 
 def test_a_click_on_a_channel_lays_it_over_the_scan(anatomy, press, viewer):
