@@ -187,7 +187,7 @@ class Player:
             "starting the job",
         )
 
-    def wait_learning(self, timeout_s: float = 120) -> None:
+    def wait_learning(self, timeout_s: float = 300) -> None:
         """Wait until the curves show something, or the job is through."""
         adapting = self.parts.adapting
         wait_until(

@@ -102,7 +102,11 @@ def test_a_script_is_there_and_knows_its_options(each):
         script = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
     else:
         script = ROOT / arguments[0]
-    text = script.read_text(encoding="utf-8")
+    # A part of a script may have a file of its own: `measure_concerns foreign`.
+    parts = [script.parent / f"measure_{name}.py" for name in arguments[2:3]]
+    text = "".join(
+        each.read_text(encoding="utf-8") for each in (script, *parts) if each.is_file()
+    )
     for option in re.findall(r"--[\w-]+", " ".join(arguments)):
         assert f'"{option}"' in text
     if arguments[:2] == ["-m", "benchmarks"]:

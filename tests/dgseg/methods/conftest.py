@@ -69,6 +69,7 @@ def make_method(name, total=40, precision="32-true", device="cpu", weights=None,
     if weights is not None:
         net.load_state_dict(weights)
     with torch.random.fork_rng():
+        torch.manual_seed(7)  # a method may bring networks of its own, such as a judge
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
         bank = make_style_bank(described) if described["kind"] == "disentangled" else None
         kind, _ = resolve(name)
