@@ -47,7 +47,7 @@ def test_they_follow_proposals_corrections_and_the_list(cautioning, with_scans, 
     with_scans.open_scan(first)
     correcting.start()
     correcting.confirm(0, correcting.labels[0] * 0)
-    assert _kinds(cautioning) == ["foreign", "absent"]
+    assert _kinds(cautioning) == ["foreign", "absent", "few"]
     correcting.confirm(1, correcting.labels[1])
     assert _kinds(cautioning) == ["foreign"]
     for scan_id in (second, third):

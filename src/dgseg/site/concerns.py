@@ -14,7 +14,7 @@ from dgseg.site.wording import joined
 
 __all__ = ["Concern", "KnownScan", "concerns", "know_scan", "stamp_of"]
 
-Kind = Literal["foreign", "contradiction", "absent", "one-scan"]
+Kind = Literal["foreign", "contradiction", "absent", "few", "one-scan"]
 
 _MOST_NAMED = 3
 """Scans that a sentence names."""
@@ -52,7 +52,7 @@ class Concern:
 
     Attributes
     ----------
-    kind : {'foreign', 'contradiction', 'absent', 'one-scan'}
+    kind : {'foreign', 'contradiction', 'absent', 'few', 'one-scan'}
         What it is about.
     sentence : str
         What is the matter and the way out, in plain words.
@@ -79,6 +79,7 @@ def concerns(scans: Sequence[KnownScan], names: Sequence[str]) -> tuple[Concern,
         *_foreign(scans),
         *_contradictions(scans, names),
         *_absent(scans, names),
+        *_few(scans),
         *_single(scans),
     )
 
@@ -122,6 +123,18 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
         "nothing new, at best it stays as good as the present one. Correct a slice that "
         "shows it, if you can.",
     )
+
+
+def _few(scans: Sequence[KnownScan]) -> Iterable[Concern]:
+    corrected = [(scan.scan_id, index) for scan in scans for index in scan.corrected]
+    if len(corrected) == 1:
+        # docs/benchmarks/adaptation.md: it was so in ten of twelve adaptations of hearts.
+        yield Concern(
+            "few",
+            "Only one slice is corrected. One has mostly made models worse, and none can judge "
+            "the new one. Correct two more, where the structures look different.",
+            tuple(corrected),
+        )
 
 
 def _single(scans: Sequence[KnownScan]) -> Iterable[Concern]:

@@ -163,20 +163,30 @@ def test_one_odd_pair_among_hundreds_is_not_told():
 
 def test_absent_structures_are_named():
     no_grey = np.where(cord() == 1, 2, cord())
-    scans = [scan(1, {3: (cord(), no_grey)}), scan(2, {})]
+    pair = (cord(), no_grey)
+    scans = [scan(1, {3: pair}), scan(2, {3: pair})]
     (found,) = concerns(scans, NAMES)
     assert found.kind == "absent"
     assert "No corrected slice shows the grey matter:" in found.sentence
     nothing = np.zeros_like(no_grey)
-    (found,) = concerns([scan(1, {3: (cord(), nothing)}), scan(2, {})], NAMES)
+    pair = (cord(), nothing)
+    (found,) = concerns([scan(1, {3: pair}), scan(2, {3: pair})], NAMES)
     assert "show no structure at all" in found.sentence
     assert concerns([scan(1, {}), scan(2, {})], NAMES) == ()
 
 
 def test_a_slice_without_a_proposal_counts_for_what_it_shows():
-    known = scan(1, {3: (cord(), cord())})
+    known = scan(1, {at: (cord(), cord()) for at in (3, 4)})
     bare = KnownScan("id-2", "scan-2", known.corrected, {}, np.empty((0, 0)))
     assert concerns([bare, scan(3, {})], NAMES) == ()
+
+
+def test_one_corrected_slice_is_too_few_and_two_are_not():
+    drawn = (cord(), cord())
+    (found,) = concerns([scan(1, {4: drawn}), scan(2, {})], NAMES)
+    assert (found.kind, found.slices) == ("few", (("id-1", 4),))
+    assert "Correct two more" in found.sentence
+    assert concerns([scan(1, {4: drawn}), scan(2, {0: drawn})], NAMES) == ()
 
 
 def test_a_single_scan():
