@@ -7,7 +7,6 @@ from pathlib import Path
 
 from psygnal import Signal
 
-from dgseg.adaptation.beside import find_sources
 from dgseg.errors import DgsegError
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
@@ -127,6 +126,8 @@ class Sourcing:
 
 def _look(names: Sequence[str], schema: LabelSchema) -> tuple[int, tuple[str, ...]]:
     """How many labelled scans there are, and of which centres; no image is read."""
+    from dgseg.adaptation.beside import find_sources  # the readers of scans take long
+
     entries = find_sources(names, schema)
     return len(entries), tuple(dict.fromkeys(entry.domain for entry in entries))
 

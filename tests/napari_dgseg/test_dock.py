@@ -30,11 +30,9 @@ def docked(make_napari_viewer_proxy, site, worker):
     return make
 
 
-def test_importing_the_dock_imports_neither_torch_nor_pyqtgraph():
-    script = (
-        "import sys, napari_dgseg.dock\n"
-        "assert not {'torch', 'pyqtgraph', 'kornia', 'monai'} & set(sys.modules)"
-    )
+def test_importing_the_dock_imports_neither_torch_nor_pyqtgraph_nor_readers():
+    heavy = {"torch", "pyqtgraph", "kornia", "monai", "nibabel", "pydicom"}
+    script = f"import sys, napari_dgseg.dock\nassert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
 
 
