@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from psygnal import Signal
 
-from dgseg.site.concerns import Concern, KnownScan, concerns, know_scan, stamp_of
+from dgseg.site.concerns import Concern, concerns
+from dgseg.site.known import KnownScan, know_scan, stamp_of
 from dgseg.site.workspace import Workspace
 from napari_dgseg.session import SiteSession, as_known
 

@@ -9,10 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from dgseg.site.known import KnownScan, know_scan, stamp_of
+from dgseg.site.known import KnownScan
 from dgseg.site.wording import joined
-
-__all__ = ["Concern", "KnownScan", "concerns", "know_scan", "stamp_of"]
 
 Kind = Literal["foreign", "contradiction", "absent", "few", "one-scan"]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dgseg.factors.distance import Distance
-from dgseg.site.concerns import KnownScan, concerns, know_scan, stamp_of
+from dgseg.site.concerns import concerns
+from dgseg.site.known import KnownScan, know_scan, stamp_of
 from dgseg.site.proposals import Proposal, write_proposal
 from dgseg.site.traits import measure_traits
 
