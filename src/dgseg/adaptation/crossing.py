@@ -5,8 +5,9 @@ that could judge it. What can be judged is the training: it is done again withou
 group of the slices after the other (`dgseg.adaptation.holdout.choose_folds`), with the
 same method, bundle and seed, and each of these models is compared with the bundle on the
 slices that it has never seen, neither their labels nor their images. Each is a complete
-training, but mostly a shorter one (`share_of`), for they share the candidate's time. They have learnt from fewer slices and for less long than the candidate,
-so that what they gain is rather less than what it gains. Nobody else ever sees them.
+training, but mostly a shorter one (`share_of`), for they share the candidate's time. They
+have learnt from fewer slices and for less long than the candidate, so that what they gain
+is rather less than what it gains. Nobody else ever sees them.
 """
 
 from __future__ import annotations
