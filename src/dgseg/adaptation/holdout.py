@@ -70,7 +70,9 @@ class Split:
         return cls(heldout, folds, float(content.get("fold_share", 1.0)))
 
 
-def choose_split(corrected: Mapping[str, Sequence[int]], every: int) -> Split:
+def choose_split(
+    corrected: Mapping[str, Sequence[int]], every: int, fold_share: float = FOLD_SHARE
+) -> Split:
     """What of a site's corrections the candidate is judged by.
 
     Parameters
@@ -80,11 +82,13 @@ def choose_split(corrected: Mapping[str, Sequence[int]], every: int) -> Split:
     every : int
         Of `FEW_CORRECTED` or more slices, one in so many is held out (see
         `choose_heldout`); 0 to judge by nothing, however many there are.
+    fold_share : float
+        As in `Split`.
     """
     n = sum(map(len, corrected.values()))
     if every and LEAST_CORRECTED <= n < FEW_CORRECTED:
-        return Split({}, choose_folds(corrected))
-    return Split(choose_heldout(corrected, every))
+        return Split({}, choose_folds(corrected), fold_share)
+    return Split(choose_heldout(corrected, every), fold_share=fold_share)
 
 
 def fold_steps(steps: int, share: float = FOLD_SHARE) -> int:

@@ -158,8 +158,7 @@ def _split(reader: SiteReader, config: AdaptConfig, checkpoint: Path) -> Split:
         for item in reader.usable
         if item.annotated is not None
     }
-    split = choose_split(corrected, config.holdout_every)
-    split = dataclasses.replace(split, fold_share=share_of(config))
+    split = choose_split(corrected, config.holdout_every, share_of(config))
     write_json(path, dataclasses.asdict(split))
     return split
 
