@@ -27,6 +27,7 @@ from dgseg.datasets.dataset import Entry
 from dgseg.errors import DgsegError
 from dgseg.evaluation.adaptation.corrections import Candidates, candidates, site_scans, spread
 from dgseg.evaluation.adaptation.halves import Halves, make_halves
+from dgseg.evaluation.adaptation.listener import Listener
 from dgseg.evaluation.scoring import score_entries
 from dgseg.evaluation.tables import markdown, mean_dice
 from dgseg.inference.segmenter import Segmenter
@@ -179,30 +180,9 @@ def adapted(
         as_it_is if keep else patch.object(kind, "keep", lambda _method, _absent: None),
     ):
         bundle = fine_tune(
-            site.scans, model.folder, config, Path(folder), Quiet(), with_styles=False
+            site.scans, model.folder, config, Path(folder), Listener(), with_styles=False
         )
         return mean_dice(score_entries(Segmenter(bundle, "cpu"), scored))
-
-
-class Quiet:
-    """A watcher that wants nothing and says nothing."""
-
-    def should_stop(self) -> bool:
-        """Never."""
-        return False
-
-    def phase(self, *_told: object) -> None:
-        """A part of the work begins."""
-
-    def progress(self, *_told: object) -> None:
-        """A step is done."""
-
-    def metrics(self, *_told: object) -> None:
-        """Numbers that are no losses."""
-
-    def warn(self, problem: object, *, scan_id: str | None = None) -> None:
-        """Something was passed over: that, a person should know."""
-        print(f"{scan_id}: {problem}", flush=True)
 
 
 def table(found: Iterable[Outcome]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,10 +14,10 @@ from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.crossing import Crossing, cross_judge, share_of
 from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_folds
 from dgseg.adaptation.judging import LazySegmenter
-from dgseg.adaptation.watcher import AdaptationStopped, Phase
+from dgseg.adaptation.watcher import AdaptationStopped
 from dgseg.bundles.bundle import BundleInfo, read_info
 from dgseg.datasets.registry import DATASETS
-from dgseg.errors import DgsegError, TrainingError
+from dgseg.errors import TrainingError
 from dgseg.evaluation.adaptation.choices import (
     Pick,
     as_suggested,
@@ -37,6 +36,7 @@ from dgseg.evaluation.adaptation.corrections import (
     spread,
 )
 from dgseg.evaluation.adaptation.halves import Halves, saved_halves
+from dgseg.evaluation.adaptation.listener import Listener
 from dgseg.evaluation.adaptation.plan import (
     CROSSED,
     AdaptationCell,
@@ -65,8 +65,6 @@ FORMAT = 1
 
 _BEFORE = "before"
 """Folder of what the bundles propose, the same in all cells."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -177,7 +175,7 @@ def _chosen(
 
     def make() -> list[Pick]:
         folder = out / _BEFORE / bundle_id
-        scans = survey_half(halves, data.entries, model, folder, _Listener())
+        scans = survey_half(halves, data.entries, model, folder, Listener())
         return as_suggested(scans, there, k, model.info.labels.names)
 
     name = f"{file_name(cell.data, cell.target, bundle_id, f'k{k}')}-seed{cell.seed}.json"
@@ -262,7 +260,7 @@ def run_cell(
 
     def work(folder: Path) -> bool:
         try:
-            _work(task, plan, out, folder, data, _Listener(on_step, should_stop))
+            _work(task, plan, out, folder, data, Listener(on_step, should_stop))
         except AdaptationStopped:
             return False
         return True
@@ -276,7 +274,7 @@ def _work(
     out: Path,
     folder: Path,
     data: TrainingSet,
-    watcher: _Listener,
+    watcher: Listener,
 ) -> None:
     """Adapt, ask the gate, and only then look at the test half."""
     bundle, trained, judged = task.bundle, {}, None
@@ -320,7 +318,7 @@ def _ask_gate(
     out: Path,
     folder: Path,
     data: TrainingSet,
-    watcher: _Listener,
+    watcher: Listener,
 ) -> dict[str, Any]:
     assert task.config is not None
     device, precision = task.config.device, task.config.precision
@@ -360,33 +358,3 @@ def _score(segmenter: Segmenter, task: Task, data: TrainingSet) -> list[dict[str
             labels = segmenter.segment(truth.scan).labels
             found.append(score_subject_scan(labels, truth, segmenter.info.labels, in_pixels))
     return found
-
-
-@dataclass(frozen=True)
-class _Listener:
-    """Passes on the steps of a training, and the wish to stop."""
-
-    on_step: OnStep | None = None
-    wish: ShouldStop | None = None
-
-    def should_stop(self) -> bool:
-        """Whether to stop at the next opportunity."""
-        return self.wish is not None and self.wish()
-
-    def phase(self, name: Phase, message: str) -> None:
-        """A part of the work begins."""
-        _log.debug("%s: %s", name, message)
-
-    def progress(
-        self, step: int, total: int, losses: Mapping[str, float] | None = None
-    ) -> None:
-        """`step` of `total` of the training is done."""
-        if self.on_step is not None:
-            self.on_step(step, total, dict(losses or {}))
-
-    def metrics(self, numbers: Mapping[str, object]) -> None:
-        """Numbers that are no losses."""
-
-    def warn(self, problem: str | DgsegError, *, scan_id: str | None = None) -> None:
-        """Something was passed over."""
-        _log.warning("%s: %s", scan_id, problem)

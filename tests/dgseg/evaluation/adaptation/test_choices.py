@@ -11,7 +11,7 @@ from dgseg.adaptation.judging import LazySegmenter
 from dgseg.bundles.bundle import read_info
 from dgseg.datasets.registry import load
 from dgseg.errors import DatasetError
-from dgseg.evaluation.adaptation.cells import _Listener, bundle_of
+from dgseg.evaluation.adaptation.cells import bundle_of
 from dgseg.evaluation.adaptation.choices import (
     Pick,
     as_suggested,
@@ -22,6 +22,7 @@ from dgseg.evaluation.adaptation.choices import (
 )
 from dgseg.evaluation.adaptation.corrections import Candidates, candidates, every
 from dgseg.evaluation.adaptation.halves import make_halves
+from dgseg.evaluation.adaptation.listener import Listener
 from dgseg.evaluation.adaptation.plan import FLOOR
 from dgseg.site.suggest import ScanSlices, pool_of, suggest_slice
 from dgseg.site.traits import SliceTraits
@@ -105,7 +106,7 @@ def surveyed(make_plan, bundles, cell_of, hearts, tmp_path):
 
     def survey():
         model = LazySegmenter(bundle, read_info(bundle), "cpu", "fp32")
-        found = survey_half(halves, entries, model, tmp_path / "before", _Listener())
+        found = survey_half(halves, entries, model, tmp_path / "before", Listener())
         return found, model
 
     return survey, candidates(halves, entries)
