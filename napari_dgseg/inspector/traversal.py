@@ -139,6 +139,11 @@ class TraversalView(QWidget):
         return _as_codes(self._values)
 
     @property
+    def space(self) -> CodeSpace | None:
+        """The slice on display, as the model of the sliders sees it."""
+        return self._space
+
+    @property
     def codes_beside(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
         """The same for the second model: as many deviations off, wherever a slider was moved."""
         if self._space is None or self._beside is None:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import DgsegError
 from dgseg.factors.map import OneCode
-from napari_dgseg.inspector.code_space import CodeSpace, code_space
+from napari_dgseg.inspector.code_space import CODES, code_space
 from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.models import SeenModel
 from napari_dgseg.inspector.probe_pages import ProbePage
@@ -122,13 +122,11 @@ class TraversalPage(ProbePage):
         self._slice_beside = state
         space = None if text else code_space(*self._own(other), self._site(other))
         note = f"Candidate: {text}" if text else ""
-        if space is not None and not space.is_like(self._space(self.model)):
+        mine = self.sliders.space
+        if space is not None and mine is not None and not space.is_like(mine):
             space, note = None, _OTHER_SIZE
         self._note(note, "bad" if is_error else "muted")
         self.sliders.show_beside(space, [model.title.capitalize() for model in models])
-
-    def _space(self, model: SeenModel) -> CodeSpace:
-        return code_space(*self._own(model))
 
     def _own(self, model: SeenModel) -> tuple[np.ndarray, np.ndarray, StyleBank]:
         """The codes of the slice on display as a model sees it, and that model's bank."""
@@ -137,6 +135,9 @@ class TraversalPage(ProbePage):
         assert bank is not None
         index = self.stage.slice_index
         return factors.style[index], factors.domain[index], bank
+
+    def _has(self, model: SeenModel, code: OneCode) -> bool:
+        return len(self._own(model)[CODES.index(code)]) > 0
 
     def _site(self, model: SeenModel) -> tuple[np.ndarray, np.ndarray]:
         records = self.inspecting.gathering.all_of(model.bundle_id)
@@ -196,7 +197,7 @@ class TraversalPage(ProbePage):
     def _show_state(self) -> None:
         shown = self._showing.is_decoded_shown
         self.in_viewer.setChecked(shown)
-        self.in_viewer.setText("Take out of the viewer" if shown else "Show in the viewer")
+        self.in_viewer.setText("Hide in the viewer" if shown else "Show in the viewer")
 
     # --- sheets -------------------------------------------------------------------
 
@@ -211,7 +212,7 @@ class TraversalPage(ProbePage):
         wishes = [
             Wish("sheet", model, *here)
             for model in self.inspecting.models.chosen
-            if not self.lack(model)[0] and code in self._space(model).own
+            if not self.lack(model)[0] and self._has(model, code)
         ]
         self.inspecting.errands.draw_sheets(wishes, code, Path(name).with_suffix(".png"))
 
