@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from benchmarks.windowed import in_fresh_process, until, wait
 
 SHAPE = (20, 224, 224)
 N_SCANS = 3
@@ -65,25 +66,6 @@ def prepare(folder: Path) -> None:
             sure = np.zeros(len(labels), np.float32)
             proposal = Proposal(labels, np.zeros_like(labels), sure, info.bundle_id)
             write_proposal(site.proposal_folder(record.scan_id, info.bundle_id), proposal)
-
-
-def wait(seconds: float) -> None:
-    """Let the event loop run."""
-    from qtpy.QtCore import QEventLoop, QTimer
-
-    loop = QEventLoop()
-    QTimer.singleShot(round(seconds * 1e3), loop.quit)
-    loop.exec()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Let the event loop run until something is so."""
-    stop = time.monotonic() + 120
-    while not condition():
-        wait(0.05)
-        if time.monotonic() > stop:
-            raise SystemExit("the benchmark waits for what does not come")
-    wait(0.2)
 
 
 class Steps:
@@ -231,11 +213,7 @@ def main() -> None:
     if "--one" in sys.argv:
         one()
         return
-    command = [sys.executable, "-m", "benchmarks.bench_layers", "--one"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    print(done.stdout, end="")
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
+    in_fresh_process("benchmarks.bench_layers")
 
 
 if __name__ == "__main__":

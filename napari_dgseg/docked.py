@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtCore import QCoreApplication, QEvent, QTimer
 from qtpy.QtGui import QCloseEvent
 from qtpy.QtWidgets import QWidget
 
@@ -15,6 +16,9 @@ from napari_dgseg.look import Look, look_of
 
 if TYPE_CHECKING:
     import napari
+
+_LATER_MS = 700
+"""So long after the dock is there, what its later looks need is imported."""
 
 
 class DockedWidget(QWidget):
@@ -26,7 +30,15 @@ class DockedWidget(QWidget):
         The viewer that it is docked in.
     household : Household, optional
         The parts behind it, for tests; by default those of the viewer.
+
+    Attributes
+    ----------
+    later : sequence of str
+        Modules that nobody waits for when the dock opens, but that would stop the window
+        for a blink when they are first needed: imported on another thread meanwhile.
     """
+
+    later: Sequence[str] = ("pyqtgraph",)
 
     def __init__(
         self, viewer: napari.viewer.Viewer, household: Household | None = None
@@ -41,6 +53,10 @@ class DockedWidget(QWidget):
         self._at_quit = partial(self._give_back, viewer_ends=True)
         QCoreApplication.instance().aboutToQuit.connect(self._at_quit)
         self.destroyed.connect(self._at_quit)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self._import_later)
+        self._later.start(_LATER_MS)
 
     def listen(self, signal: Any, slot: Callable[..., None]) -> None:
         """Connect a method of ours to a signal that outlives us, until the dock ends."""
@@ -53,6 +69,9 @@ class DockedWidget(QWidget):
         self._viewer.events.theme.connect(self._on_theme)
         self._on_theme()
 
+    def foresee(self) -> None:
+        """For heirs: what `later` names is there, and the window has nothing to do."""
+
     def end(self) -> None:
         """For heirs: let go of what is theirs; called once."""
 
@@ -61,6 +80,7 @@ class DockedWidget(QWidget):
         if self._is_shut:
             return
         self._is_shut = True
+        self._later.stop()
         QCoreApplication.instance().aboutToQuit.disconnect(self._at_quit)
         self._viewer.events.theme.disconnect(self._on_theme)
         for signal, slot in self._links:
@@ -81,6 +101,13 @@ class DockedWidget(QWidget):
         """Shut down when the widget itself is closed."""
         self.shut()
         super().closeEvent(event)
+
+    def _import_later(self) -> None:
+        self.parts.runner.submit(
+            lambda _: [import_module(name) for name in self.later],
+            on_result=lambda _: self.foresee(),
+            on_error=lambda _: None,  # whoever needs it says so
+        )
 
     def _on_theme(self, _event: object = None) -> None:
         self._wear(look_of(self._viewer.theme))

@@ -24,6 +24,7 @@ from napari_dgseg.inspector.inspecting import Inspecting
 from napari_dgseg.inspector.pages import AnatomyPage, Page, ReconstructionPage
 from napari_dgseg.inspector.showing import Showing
 from napari_dgseg.look import Look, style_sheet
+from napari_dgseg.turns import Turns
 from napari_dgseg.widgets import ElidedLabel, Notice, button, column, label, row
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ class LatentInspectorDock(DockedWidget):
         The parts behind it, for tests; by default those of the viewer.
     """
 
+    later = (
+        *DockedWidget.later,
+        "napari_dgseg.inspector.site_pages",
+        "napari_dgseg.inspector.traversal_page",
+        "napari_dgseg.inspector.probe_pages",
+    )
+
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, *, household: Household | None = None
     ) -> None:
@@ -71,6 +79,7 @@ class LatentInspectorDock(DockedWidget):
         )
         self.showing = Showing(napari_viewer, parts.stage)
         self._pages: dict[str, Page] = {}
+        self._turns = Turns()
         self._look: Look | None = None
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -175,8 +184,13 @@ class LatentInspectorDock(DockedWidget):
         """As wide as the tabs need, as high as there is."""
         return QSize(WIDTH, 640)
 
+    def foresee(self) -> None:
+        """Make the other tabs before a person turns to them, one a turn of the event loop."""
+        self._turns.add(*(partial(self._made, title) for title in _MAKERS))
+
     def end(self) -> None:
         """Stop computing, and take our layers out of the viewer."""
+        self._turns.forget()
         self._soon.stop()
         self._alone.stop()
         for page in self._pages.values():
@@ -188,8 +202,11 @@ class LatentInspectorDock(DockedWidget):
 
     @property
     def page(self) -> Page:
-        """The tab in front; each is made when it first is there."""
-        title = self.tabs.tabText(self.tabs.currentIndex())
+        """The tab in front."""
+        return self._made(self.tabs.tabText(self.tabs.currentIndex()))
+
+    def _made(self, title: str) -> Page:
+        """A tab; who opens the dock waits for the first one only."""
         if title not in self._pages:
             self._make(title)
         return self._pages[title]

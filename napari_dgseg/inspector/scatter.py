@@ -1,7 +1,8 @@
-"""A scatter plot for mouse and keyboard; pyqtgraph comes with the first points."""
+"""A scatter plot for mouse and keyboard; pyqtgraph comes with the first points at the latest."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,8 @@ class ScatterPlot(QWidget):
         self._pointed = -1
         self.setMinimumHeight(_LEAST_HEIGHT)
         column(self)
+        if "pyqtgraph" in sys.modules:
+            self._make_plot()
 
     # --- what is shown ------------------------------------------------------------
 

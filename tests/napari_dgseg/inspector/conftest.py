@@ -229,6 +229,7 @@ def household(viewer, worker, site):
 def dock(qtbot, viewer, household):
     """The inspector, shown, at a site without scans."""
     dock = LatentInspectorDock(viewer, household=household)
+    dock._later.stop()  # whatever a test does must work without it, however slow it is
     dock.resize(400, 700)
     with qtbot.waitExposed(dock):
         dock.show()

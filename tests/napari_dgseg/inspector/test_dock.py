@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
@@ -87,6 +88,42 @@ def test_each_tab_is_made_when_it_first_is_in_front(opened):
         "Swap",
         "Measures",
     ]
+
+
+def test_the_other_tabs_are_made_while_the_window_is_idle(opened, qtbot):
+    opened.foresee()
+    assert opened.stack.count() == 1  # not in one go
+    qtbot.waitUntil(lambda: opened.stack.count() == opened.tabs.count())
+    for at in reversed(range(opened.tabs.count())):
+        opened.tabs.setCurrentIndex(at)
+        assert opened.page.title == opened.tabs.tabText(at)
+        assert opened.stack.currentWidget().isAncestorOf(opened.page.view)
+
+
+def test_what_the_other_tabs_need_is_imported_off_the_windows_thread(
+    qtbot, viewer, household, monkeypatch
+):
+    names, threads = [], set()
+
+    def load(name):
+        names.append(name)
+        threads.add(threading.current_thread())
+
+    monkeypatch.setattr("napari_dgseg.docked.import_module", load)
+    dock = LatentInspectorDock(viewer, household=household)
+    qtbot.addWidget(dock)
+    assert not names
+    qtbot.waitUntil(lambda: dock.stack.count() == dock.tabs.count())
+    assert "pyqtgraph" in names
+    assert threading.main_thread() not in threads
+    dock.close()
+
+
+def test_a_dock_that_was_closed_at_once_imports_nothing(qtbot, viewer, household):
+    dock = LatentInspectorDock(viewer, household=household)
+    qtbot.addWidget(dock)
+    dock.close()
+    assert not dock._later.isActive()
 
 
 # --- what it says where there is nothing to look into --------------------------------------
