@@ -10,6 +10,7 @@ import numpy as np
 from psygnal import Signal
 
 from dgseg.scans.scan import Scan
+from napari_dgseg.inspector.decoded_layer import DecodedLayer
 from napari_dgseg.inspector.picturing import Painted
 from napari_dgseg.layers import (
     anatomy_layer,
@@ -30,6 +31,9 @@ _PAIRS: tuple[tuple[Role, Role], ...] = (
 """The layers of the first and of the second model."""
 
 _BESIDE: tuple[Role, ...] = tuple(role for pair in _PAIRS for role in pair)
+
+_DECODED: tuple[Role, ...] = ("decoded", "new decoded")
+"""The same for a decoded slice."""
 
 
 class Showing:
@@ -52,8 +56,7 @@ class Showing:
         self._turns = Turns()
         self._pairs = _PAIRS[:0]
         self._channel: tuple[str, int] | None = None
-        self._decoded: np.ndarray | None = None
-        self._decoded_at: int | None = None
+        self._decoded = tuple(DecodedLayer(stage, role) for role in _DECODED)
         stage.layers_changed.connect(self._on_layers)
 
     def close(self) -> None:
@@ -61,7 +64,7 @@ class Showing:
         self.put_over()
         self._turns.finish()
         self._stage.layers_changed.disconnect(self._on_layers)
-        self._stage.remove(*_BESIDE, "anatomy", "decoded", "factors")
+        self._stage.remove(*_BESIDE, *_DECODED, "anatomy", "factors")
 
     # --- reconstructions ----------------------------------------------------------
 
@@ -210,30 +213,39 @@ class Showing:
     @property
     def is_decoded_shown(self) -> bool:
         """Whether a decoded slice lies over the scan."""
-        return self._stage.is_visible("decoded")
+        return any(each.is_shown for each in self._decoded)
 
-    def show_decoded(self, scan: Scan) -> None:
-        """Add a layer for decoded slices; `update_decoded` fills it."""
-        # Not a number is transparent: only the slice that was decoded covers the scan.
-        self._decoded = np.full(scan.array.shape, np.nan, np.float32)
-        self._decoded_at = None
-        self._stage.put("decoded", reconstruction_layer(self._decoded, scan, "decoded slice"))
-        self._stage.set_visible("decoded", True)
+    def show_decoded(self, scan: Scan, titles: Sequence[str] = ("",)) -> None:
+        """Add a layer for the decoded slices of each model; `update_decoded` fills them.
 
-    def update_decoded(self, index: int, picture: np.ndarray) -> None:
-        """Show a picture (rows, columns) as the slice `index` of that layer, and no other."""
-        layer = self._stage.layer("decoded")
-        if layer is None or self._decoded is None or picture.shape != self._decoded.shape[1:]:
-            return
-        if self._decoded_at is not None and self._decoded_at != index:
-            self._decoded[self._decoded_at] = np.nan
-        self._decoded[index] = picture
-        self._decoded_at = index
-        layer.refresh()
+        Parameters
+        ----------
+        scan : Scan
+            The open one.
+        titles : sequence of str
+            Of one model or of two, empty where there is only one. The second's layer is
+            hidden at first: it would cover the other.
+        """
+        self._turns.finish()
+        layers = self._decoded[: len(titles)]
+        for each in self._decoded[len(titles) :]:
+            each.hide()
+        for each in layers:
+            each.begin(scan)
+        names = [f"decoded slice ({title})" if title else "decoded slice" for title in titles]
+        layers[0].lay(scan, names[0])
+        # One turn of the event loop each.
+        rest = zip(layers[1:], names[1:], strict=True)
+        self._turns.add(*(partial(each.lay, scan, name, visible=False) for each, name in rest))
+
+    def update_decoded(self, index: int, picture: np.ndarray, *, of: int = 0) -> None:
+        """Show a picture (rows, columns) as the slice `index` of a model's layer."""
+        self._decoded[of].draw(index, picture)
 
     def hide_decoded(self) -> None:
-        """Hide that layer; it is there for the next slice."""
-        self._hide("decoded")
+        """Hide those layers; they are there for the next slice."""
+        for each in self._decoded:
+            each.hide()
 
     def put_features(self, scan: Scan, features: dict[str, Any]) -> None:
         """Add a points layer with a point a slice, whose features are the slice's factors."""
@@ -242,8 +254,8 @@ class Showing:
     def _on_layers(self) -> None:
         if self._turns.is_busy and self._stage.layer(_PAIRS[0][0]) is None:
             self._turns.forget()  # the scan was closed meanwhile
-        if self._decoded is not None and self._stage.layer("decoded") is None:
-            self._decoded = self._decoded_at = None
+        for each in self._decoded:
+            each.notice()
         if self._before is not None and not self.is_shown:
             for role in _BESIDE:
                 self._visible.pop(role, None)  # a person has just hidden them

@@ -51,7 +51,8 @@ class TraversalPage(ProbePage):
         layout.addWidget(self.sliders, 1)
         self._slice: object = None
         self._slice_beside: object = None
-        self._decoded: Decoded | None = None
+        self._decoded: dict[int, Decoded] = {}
+        self._laid: list[str] = []
         self.sliders.codes_changed.connect(self._ask)
         self.sliders.sheet_wanted.connect(self._ask_file)
         self.sliders.underway.cancel_wanted.connect(lambda: inspecting.errands.cancel("sheet"))
@@ -113,6 +114,7 @@ class TraversalPage(ProbePage):
             self._note("")
             self._slice_beside = None
             self.sliders.show_beside(None)
+            self._lay_again()
             return
         other = models[1]
         text, _, is_error = self.lack(other)
@@ -127,6 +129,7 @@ class TraversalPage(ProbePage):
             space, note = None, _OTHER_SIZE
         self._note(note, "bad" if is_error else "muted")
         self.sliders.show_beside(space, [model.title.capitalize() for model in models])
+        self._lay_again()
 
     def _own(self, model: SeenModel) -> tuple[np.ndarray, np.ndarray, StyleBank]:
         """The codes of the slice on display as a model sees it, and that model's bank."""
@@ -167,9 +170,8 @@ class TraversalPage(ProbePage):
         if at is None:
             return
         self.sliders.show_picture(decoded.picture, decoded.style, decoded.domain, of=at)
-        if at == 0:
-            self._showing.update_decoded(decoded.wish.index, decoded.picture)
-            self._decoded = decoded
+        self._showing.update_decoded(decoded.wish.index, decoded.picture, of=at)
+        self._decoded[at] = decoded
 
     def _on_failed(self, purpose: str, error: DgsegError) -> None:
         if purpose == "traversal 0":
@@ -186,13 +188,25 @@ class TraversalPage(ProbePage):
     # --- the layer ----------------------------------------------------------------
 
     def _show_layer(self, wanted: bool) -> None:
-        current, decoded = self.inspecting.session.current, self._decoded
+        current = self.inspecting.session.current
         if not wanted or current is None:
             self._showing.hide_decoded()
             return
-        self._showing.show_decoded(current.scan)
-        if decoded is not None and self.place_of(decoded.wish, "traversal") == 0:
-            self._showing.update_decoded(decoded.wish.index, decoded.picture)
+        self._laid = self._titles()
+        self._showing.show_decoded(current.scan, self._laid)
+        for at, decoded in self._decoded.items():
+            if self.place_of(decoded.wish, "traversal") == at:
+                self._showing.update_decoded(decoded.wish.index, decoded.picture, of=at)
+
+    def _titles(self) -> list[str]:
+        """Of the models that draw; nothing tells them apart where there is one."""
+        models = self.inspecting.models.chosen
+        return [model.title for model in models] if self.sliders.codes_beside else [""]
+
+    def _lay_again(self) -> None:
+        """Have a layer for each model that draws now."""
+        if self._showing.is_decoded_shown and self._laid != self._titles():
+            self._show_layer(True)
 
     def _show_state(self) -> None:
         shown = self._showing.is_decoded_shown

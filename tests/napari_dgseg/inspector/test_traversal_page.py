@@ -94,6 +94,56 @@ def test_one_model_again_has_one_picture(both, press):
     assert not both.page.note.isVisible()
 
 
+def test_each_model_has_a_layer_of_its_own(both, press, qtbot, viewer, worker):
+    page = both.page
+    press(page.in_viewer)
+    qtbot.waitUntil(lambda: "decoded slice (candidate)" in viewer.layers)
+    mine, other = (
+        viewer.layers[f"decoded slice ({m.title})"] for m in page.inspecting.models.chosen
+    )
+    index = both.parts.stage.slice_index
+    for layer in (mine, other):
+        assert np.asarray(layer.data[index]) == pytest.approx(0.5)
+        assert np.isnan(layer.data[index - 1]).all()
+    assert mine.visible
+    assert not other.visible  # it would cover the first
+    other.visible = True
+    other.data[index] = 0
+    _drag(press, both, page.sliders.rows[0], 2.0)
+    _decode(both, qtbot, worker)
+    assert np.asarray(other.data[index]) == pytest.approx(0.5)
+    press(page.in_viewer)
+    assert not mine.visible
+    assert not other.visible
+
+
+def test_the_layers_follow_the_choice_of_models(both, press, qtbot, worker, viewer):
+    press(both.page.in_viewer)
+    press(both.choices["accepted"])
+    both.settle()
+    both.answers.decode()
+    shown = [layer.name for layer in viewer.layers if "decoded" in layer.name and layer.visible]
+    assert shown == ["decoded slice"]
+    press(both.choices["both"])
+    both.settle()
+    qtbot.waitUntil(lambda: "decoded slice (candidate)" in viewer.layers)
+    both.answers.decode()
+    index = both.parts.stage.slice_index
+    layer = viewer.layers["decoded slice (candidate)"]
+    qtbot.waitUntil(lambda: both.answers.decode() or np.isfinite(layer.data[index]).all())
+
+
+def test_the_layers_go_with_the_scan(both, press, qtbot, viewer, idle):
+    press(both.page.in_viewer)
+    session = both.parts.session
+    session.open_scan(session.scan_ids[1])
+    idle()
+    both.settle()
+    qtbot.waitUntil(lambda: not both.parts.stage.is_clearing_up)
+    assert not any("decoded" in layer.name for layer in viewer.layers)
+    assert both.page.in_viewer.text() == "Show in the viewer"
+
+
 def test_a_slider_stays_where_it_is_when_the_candidate_s_codes_come(
     with_candidate, press, qtbot, worker
 ):
