@@ -2,7 +2,8 @@
 
 The latent inspector beside the other dock, a real worker process, and a DGNet with random
 weights. For each thing that a person does: the longest turn of the event loop, in CPU time
-of the window's thread (what an idle machine would take). A timer beats every 4 ms; a turn is
+of the window's thread (what an idle machine would take), and at last how long a slider waits for
+its picture, on the clock. A timer beats every 4 ms; a turn is
 what lies between two beats, so that short steps may be counted together, but none is missed.
 Turns contain the drawing of napari's canvas: what napari itself takes for another slice, and
 for adding an image, is printed for comparison, and the ratio to the former.
@@ -26,6 +27,7 @@ import numpy as np
 from benchmarks.windowed import in_fresh_process, until, wait
 
 AIM_MS = 50
+PICTURE_MS = 100
 BEAT_MS = 4
 
 
@@ -86,6 +88,7 @@ class Beats:
         from qtpy.QtCore import Qt, QTimer
 
         self.rows: list[tuple[str, float, float]] = []
+        self.delays: list[float] = []
         self._last = self._longest = self._total = 0.0
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -124,6 +127,12 @@ class Beats:
         for name, longest, total in self.rows:
             above = "" if longest <= AIM_MS else f"   above {AIM_MS} ms"
             print(f"{name:58}{longest:11.0f}{longest / bare:7.2f}{total:8.0f}{above}")
+        if self.delays:
+            middle, late = np.percentile(np.array(self.delays) * 1e3, [50, 95])
+            print(
+                f"From a slider's move to its picture: {middle:.0f} ms (median), {late:.0f} ms "
+                f"(95th percentile); aim {PICTURE_MS} ms."
+            )
 
 
 class Person:
@@ -183,6 +192,26 @@ class Person:
     def is_answered(self) -> bool:
         """Whether the worker has drawn what it was asked for."""
         return not self.dock.inspecting.probing.is_busy
+
+    def delay(self, deviations: float) -> float:
+        """Seconds on the clock from a slider's move to the picture in the tab."""
+        from qtpy.QtCore import QEventLoop, QTimer
+
+        loop, came = QEventLoop(), []
+
+        def end(*_: object) -> None:
+            came.append(time.perf_counter())
+            loop.quit()
+
+        decoded = self.dock.inspecting.probing.decoded
+        decoded.connect(end)
+        QTimer.singleShot(30_000, loop.quit)
+        began = time.perf_counter()
+        self.dock.page.sliders.rows[0].slider.go(deviations)
+        loop.exec()
+        decoded.disconnect(end)
+        wait(0.1)
+        return came[0] - began
 
     # --- what ---------------------------------------------------------------------
 
@@ -294,6 +323,7 @@ class Person:
                 wait(0.03)
 
         self.beats.during("dragging a slider", drag, self.is_answered)
+        self.beats.delays = [self.delay(0.1 * at) for at in range(-15, 16)]
         self.beats.during("Traversal: ten other slices", self.slide, self.is_answered)
         self.turn_to("Swap", done=self.is_answered)
         self.beats.during("Swap: ten other slices", self.slide, self.is_answered)
