@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ class Player:
         self.viewer, self.dock, self.parts = viewer, dock, dock.parts
         self.hand = Hand(viewer)
         self._pictures = pictures
+        self._began = 0.0
 
     # --- step 1 -------------------------------------------------------------------
 
@@ -180,6 +182,7 @@ class Player:
         form.holdout.setValue(holdout_every)
         settle(50)
         self._bring_up(form.start)
+        self._began = time.monotonic()
         self.hand.click(form.start)
         wait_until(
             lambda: self.parts.adapting.state not in ("idle", "starting"),
@@ -200,7 +203,7 @@ class Player:
         )
 
     def wait_adapted(self, timeout_s: float = 600) -> float:
-        """Wait for the verdict; returns the seconds it took.
+        """Wait for the verdict; returns the seconds since the button was pressed.
 
         Raises
         ------
@@ -208,9 +211,10 @@ class Player:
             If there is none in time, or the job ended without one.
         """
         ended = ("finished", "failed", "died", "stopped")
-        seconds = wait_until(
+        wait_until(
             lambda: self.parts.adapting.state in ended, timeout_s, "the end of the adaptation"
         )
+        seconds = time.monotonic() - self._began
         if self.parts.adapting.state != "finished":
             error = self.parts.adapting.error
             raise TimeoutError(f"the adaptation {self.parts.adapting.state}: {error}")
