@@ -266,7 +266,9 @@ class SiteAdaptationDock(DockedWidget):
     def _bind_keys(self) -> None:
         """Bind the keys anew: the structures to paint are those of the site."""
         self.shortcuts.close()
-        self.shortcuts = Shortcuts(self._viewer, actions_of(self))
+        self.shortcuts = Shortcuts(
+            self._viewer, actions_of(self.parts, self.correct, self.show_keys)
+        )
 
     # --- the rest -----------------------------------------------------------------
 

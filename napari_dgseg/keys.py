@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
 
+from napari_dgseg.household import Household
+from napari_dgseg.panels.correct import CorrectPanel
 from napari_dgseg.shortcuts import KEYS, Action, label_key
 from napari_dgseg.stage import Role
 
-if TYPE_CHECKING:
-    from napari_dgseg.dock import SiteAdaptationDock
 
+def actions_of(
+    parts: Household, correct: CorrectPanel, show_keys: Callable[[], None]
+) -> list[Action]:
+    """The actions of the dock, as `napari_dgseg.shortcuts.Shortcuts` binds them.
 
-def actions_of(dock: SiteAdaptationDock) -> list[Action]:
-    """The actions of a dock, as `napari_dgseg.shortcuts.Shortcuts` binds them."""
-    correct, stage, walking = dock.correct, dock.parts.stage, dock.parts.walking
+    Parameters
+    ----------
+    parts : Household
+        Behind the dock.
+    correct : CorrectPanel
+        Its third step.
+    show_keys : callable
+        Lists the keys.
+    """
+    stage, walking = parts.stage, parts.walking
 
     def toggle(role: Role) -> None:
         stage.set_visible(role, not stage.is_visible(role))
@@ -33,18 +44,13 @@ def actions_of(dock: SiteAdaptationDock) -> list[Action]:
         "previous_slice": ("slice before", lambda: move(-1)),
         "next_change": ("next slice that the new model changed", walking.next),
         "previous_change": ("changed slice before", walking.previous),
-        "help": ("this list", dock.show_keys),
+        "help": ("this list", show_keys),
     }
     labels = [
-        Action(label_key(each.value), f"paint {each.name}", _picker(dock, each.value))
-        for each in dock.parts.session.structures
+        Action(
+            label_key(each.value), f"paint {each.name}", partial(correct.pick_label, each.value)
+        )
+        for each in parts.session.structures
         if label_key(each.value)
     ]
     return [Action(KEYS[name], text, call) for name, (text, call) in named.items()] + labels
-
-
-def _picker(dock: SiteAdaptationDock, value: int) -> Callable[[], None]:
-    def pick() -> None:
-        dock.correct.pick_label(value)
-
-    return pick

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from psygnal import Signal
 
-from dgseg.site.suggest import Pool, ScanSlices, Suggestion, pool_of, suggest_slice
+from dgseg.site.pool import Pool, ScanSlices, pool_of
+from dgseg.site.suggest import Suggestion, suggest_slice
 from dgseg.site.survey import previous_bundle, survey_scan, survey_stamp
 from dgseg.site.workspace import Workspace
 from napari_dgseg.correcting import Correcting

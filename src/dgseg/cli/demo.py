@@ -83,7 +83,8 @@ class Demo:
         return truths
 
     def _correct(self, site: Workspace, truths: Mapping[str, AnnotatedScan]) -> None:
-        from dgseg.site.suggest import pool_of, suggest_slice
+        from dgseg.site.pool import pool_of
+        from dgseg.site.suggest import suggest_slice
         from dgseg.site.survey import survey_scan
 
         bundle_id = site.accepted_info.bundle_id

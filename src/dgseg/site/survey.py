@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from dgseg.site.pool import ScanSlices
 from dgseg.site.proposals import Proposal, stamp
-from dgseg.site.suggest import ScanSlices
 from dgseg.site.traits import disagreement, measure_traits
 from dgseg.site.workspace import Workspace
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dgseg.site.suggest import ScanSlices, least_certain, pool_of, suggest_slice
+from dgseg.site.pool import ScanSlices, pool_of
+from dgseg.site.suggest import least_certain, suggest_slice
 from dgseg.site.traits import SliceTraits
 
 NAMES = ("left ventricle", "myocardium", "right ventricle")

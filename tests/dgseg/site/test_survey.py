@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from dgseg.site.pool import pool_of
 from dgseg.site.proposals import Proposal, write_proposal
-from dgseg.site.suggest import pool_of, suggest_slice
+from dgseg.site.suggest import suggest_slice
 from dgseg.site.survey import previous_bundle, survey_scan, survey_stamp
 from dgseg.site.traits import measure_traits
 

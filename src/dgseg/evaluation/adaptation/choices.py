@@ -16,7 +16,8 @@ from dgseg.adaptation.watcher import Watcher
 from dgseg.datasets.dataset import Entry
 from dgseg.evaluation.adaptation.corrections import Candidates, saved_list
 from dgseg.evaluation.adaptation.halves import Halves
-from dgseg.site.suggest import ScanSlices, pool_of, suggest_slice
+from dgseg.site.pool import ScanSlices, pool_of
+from dgseg.site.suggest import suggest_slice
 from dgseg.site.survey import slices_of
 
 

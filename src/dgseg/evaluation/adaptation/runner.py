@@ -17,7 +17,8 @@ from dgseg.evaluation.benchmark.claims import (
     check_claim,
     folder_of,
 )
-from dgseg.evaluation.benchmark.runner import Say, attempt, failed, work_off
+from dgseg.evaluation.benchmark.runner import attempt, failed, work_off
+from dgseg.evaluation.benchmark.work import Say
 from dgseg.training.data import training_set
 
 _log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from distributed import (
 )
 
 from dgseg.evaluation.benchmark.claims import CellResult, Named
-from dgseg.evaluation.benchmark.runner import Fail, Work
+from dgseg.evaluation.benchmark.work import Fail, Work
 
 _TOPIC = "dgseg-benchmark"
 

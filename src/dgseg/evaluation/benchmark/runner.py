@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,11 +24,10 @@ from dgseg.evaluation.benchmark.claims import (
     folder_of,
 )
 from dgseg.evaluation.benchmark.plan import BenchmarkPlan
+from dgseg.evaluation.benchmark.work import Fail, Say, Work
 from dgseg.files import write_json
 from dgseg.training.loop import OnStep, ShouldStop
 from dgseg.training.train import training_set
-
-Say = Callable[[str], None]
 
 _REPORT_S = 30.0
 """Seconds between two lines about the same cell."""
@@ -89,24 +88,6 @@ def run(
     return work_off(
         cells, work, partial(failed, out=out), workers=workers, scheduler=scheduler, say=say
     )
-
-
-class Work(Protocol):
-    """Runs one cell, and never raises a `DgsegError`."""
-
-    def __call__(
-        self, cell: Any, *, say: Say, should_stop: ShouldStop | None = None
-    ) -> CellResult:
-        """Run it."""
-        ...
-
-
-class Fail(Protocol):
-    """Notes that a cell failed."""
-
-    def __call__(self, cell: Any, *, error: BaseException) -> CellResult:
-        """Note it."""
-        ...
 
 
 def work_off(

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from dgseg.evaluation.benchmark.claims import CellResult, check_claim, folder_of
-from dgseg.evaluation.benchmark.runner import Say, attempt, failed, work_off
+from dgseg.evaluation.benchmark.runner import attempt, failed, work_off
+from dgseg.evaluation.benchmark.work import Say
 from dgseg.evaluation.centres.cells import division_of, run_cell, settings_of
 from dgseg.evaluation.centres.plan import CentresPlan
 from dgseg.training.data import training_set

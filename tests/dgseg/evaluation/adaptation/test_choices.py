@@ -24,7 +24,8 @@ from dgseg.evaluation.adaptation.corrections import Candidates, candidates, ever
 from dgseg.evaluation.adaptation.halves import make_halves
 from dgseg.evaluation.adaptation.listener import Listener
 from dgseg.evaluation.adaptation.plan import FLOOR
-from dgseg.site.suggest import ScanSlices, pool_of, suggest_slice
+from dgseg.site.pool import ScanSlices, pool_of
+from dgseg.site.suggest import suggest_slice
 from dgseg.site.traits import SliceTraits
 
 NAMES = ("left ventricle", "right ventricle")
