@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from napari.layers import Labels, Layer
@@ -47,22 +47,7 @@ Role = Literal[
     "corrections",
 ]
 
-ORDER: tuple[Role, ...] = (
-    "scan",
-    "reconstruction",
-    "residual",
-    "new reconstruction",
-    "new residual",
-    "anatomy",
-    "decoded",
-    "new decoded",
-    "factors",
-    "uncertainty",
-    "proposal",
-    "candidate",
-    "difference",
-    "corrections",
-)
+ORDER: tuple[Role, ...] = get_args(Role)
 """From the bottom of the layer list to its top."""
 
 _PASSED_ON: tuple[Role, ...] = ("scan", "proposal")

@@ -11,23 +11,19 @@ from qtpy.QtWidgets import QBoxLayout, QPushButton, QWidget
 
 from dgseg.bundles.style_bank import StyleBank
 from dgseg.factors.map import SILENT
-from napari_dgseg.inspector.code_sliders import REACH, CodeRow
+from napari_dgseg.inspector.code_sliders import CodeRow
 from napari_dgseg.inspector.code_space import CODES, CodeSpace, Values, code_space
 from napari_dgseg.inspector.decoded import DecodedView
 from napari_dgseg.inspector.errands import Errand
 from napari_dgseg.inspector.pictures import Picture, grey
 from napari_dgseg.inspector.states import Stateful
+from napari_dgseg.inspector.strolling import Stroll
 from napari_dgseg.inspector.underway import Underway
 from napari_dgseg.look import Look, Tone
 from napari_dgseg.widgets import allow, button, clear, column, label, row, set_tone
 
 _FRAME_MS = 16
 """Codes are told once in so long, however fast a handle is dragged."""
-
-_PLAY_MS = 80
-_PLAY_STEP = 0.15
-_PATIENCE = 12
-"""Steps of Play that wait for a picture which may have been lost."""
 
 _EMPTY = "Open a scan whose factors are computed, and its slice can be drawn otherwise here."
 _ORIGINAL = "original"
@@ -53,7 +49,6 @@ class TraversalView(QWidget):
         self._told: Values = {}
         self._rows: list[CodeRow] = []
         self._chosen: CodeRow | None = None
-        self._direction, self._waited = 1, 0
         self.views = (DecodedView("Decoded picture"), DecodedView("The candidate's picture"))
         self.original = Picture("Original picture", least=90)
         self.difference = button("Difference", "Show what the sliders changed")
@@ -75,8 +70,7 @@ class TraversalView(QWidget):
         self._frame = QTimer(self)
         self._frame.setSingleShot(True)
         self._frame.setInterval(_FRAME_MS)
-        self._player = QTimer(self)
-        self._player.setInterval(_PLAY_MS)
+        self.stroll = Stroll(self)
         body = QWidget()
         self.state = Stateful(body, _EMPTY)
         self._build(body)
@@ -127,7 +121,6 @@ class TraversalView(QWidget):
             self.difference.toggled.connect(view.set_difference)
         self.fold.toggled.connect(self._show_dead)
         self._frame.timeout.connect(self._tell)
-        self._player.timeout.connect(self._step)
         for code, each in self.sheets.items():
             each.clicked.connect(lambda _=False, code=code: self.sheet_wanted.emit(code))
 
@@ -234,7 +227,7 @@ class TraversalView(QWidget):
         of: int = 0,
     ) -> None:
         """Show what was decoded by the first or the second model; see `DecodedView`."""
-        self._waited = 0
+        self.stroll.go_on()
         self.views[of].show_picture(picture, style, domain)
 
     def say(self, text: str, tone: Tone = "muted") -> None:
@@ -359,34 +352,20 @@ class TraversalView(QWidget):
         self._chosen = each
         for other in self._rows:
             other.name.setChecked(other is each)
+        if self.stroll.is_on:
+            self.stroll.start(each.slider)
         self.play.setText(f"{'Pause' if self.play.isChecked() else 'Play'} {each.title}")
 
     def _set_playing(self, playing: bool) -> None:
-        self._waited = 0
         if playing and self._chosen is not None:
-            self._player.start()
+            self.stroll.start(self._chosen.slider)
         else:
-            self._player.stop()
+            self.stroll.stop()
         if self._chosen is not None:
             self._choose(self._chosen)
 
     def _stop(self) -> None:
         self.play.setChecked(False)
-
-    def _step(self) -> None:
-        """Go on along the chosen dimension, not faster than pictures come."""
-        if self._chosen is None:
-            return
-        if 0 < self._waited < _PATIENCE:
-            self._waited += 1
-            return
-        slider = self._chosen.slider
-        value = slider.deviations + self._direction * _PLAY_STEP
-        if abs(value) > REACH:
-            self._direction = -1 if value > 0 else 1
-            value = slider.deviations + self._direction * _PLAY_STEP
-        self._waited = 1
-        slider.go(value)
 
     def _ask(self) -> None:
         if not self._frame.isActive():

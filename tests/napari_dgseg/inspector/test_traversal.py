@@ -214,43 +214,43 @@ def test_play_walks_the_chosen_dimension_to_and_fro(filled, qtbot):
     seen = []
     for _ in range(60):  # as often as its timer would
         filled.show_picture(np.zeros((4, 4)))
-        filled._step()
+        filled.stroll.step()
         seen.append(row.slider.deviations)
     assert max(seen) > 2.8
     assert min(seen) < -2.0
     assert max(abs(np.diff(seen))) < 0.2
     qtbot.mouseClick(filled.play, LEFT)
     assert filled.play.text() == "Play s 1"
-    assert not filled._player.isActive()
+    assert not filled.stroll.is_on
 
 
 def test_play_does_not_run_ahead_of_the_pictures(filled):
     filled.play.setChecked(True)
     slider = _row(filled, "d 1").slider
-    filled._step()
+    filled.stroll.step()
     first = slider.deviations
-    filled._step()
+    filled.stroll.step()
     assert slider.deviations == first, "no picture has come yet"
     filled.show_picture(np.zeros((4, 4)))
-    filled._step()
+    filled.stroll.step()
     assert slider.deviations != first
     stuck = slider.deviations
     for _ in range(20):  # a picture that was lost does not stop it for good
-        filled._step()
+        filled.stroll.step()
     assert slider.deviations != stuck
 
 
 @pytest.mark.parametrize("end", ["hide", "say", "codes"])
 def test_play_ends_where_nobody_sees_it(filled, end):
     filled.play.setChecked(True)
-    assert filled._player.isActive()
+    assert filled.stroll.is_on
     if end == "hide":
         filled.hide()
     elif end == "say":
         filled.say("The worker has ended.", "bad")
     else:
         filled.show_codes(STYLE, DOMAIN, _bank(spread=0.0))
-    assert not filled._player.isActive()
+    assert not filled.stroll.is_on
     assert filled.play.text().startswith("Play")
 
 
