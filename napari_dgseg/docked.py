@@ -105,7 +105,7 @@ class DockedWidget(QWidget):
     def _import_later(self) -> None:
         self.parts.runner.submit(
             lambda _: [import_module(name) for name in self.later],
-            on_result=lambda _: self.foresee(),
+            on_result=lambda _: None if self._is_shut else self.foresee(),
             on_error=lambda _: None,  # whoever needs it says so
         )
 

@@ -119,6 +119,15 @@ def test_what_the_other_tabs_need_is_imported_off_the_windows_thread(
     dock.close()
 
 
+def test_a_dock_that_was_closed_meanwhile_makes_no_tabs(qtbot, viewer, household, idle):
+    dock = LatentInspectorDock(viewer, household=household)
+    qtbot.addWidget(dock)
+    dock._import_later()
+    dock.close()
+    idle()  # another dock keeps the household open: the answer still comes
+    assert not dock._turns.is_busy
+
+
 def test_a_dock_that_was_closed_at_once_imports_nothing(qtbot, viewer, household):
     dock = LatentInspectorDock(viewer, household=household)
     qtbot.addWidget(dock)
