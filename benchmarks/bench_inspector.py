@@ -2,9 +2,9 @@
 
 The latent inspector beside the other dock, a real worker process, and a DGNet with random
 weights. For each thing that a person does: the longest turn of the event loop, in CPU time
-of the window's thread (what an idle machine would take), and at last how long a slider waits for
-its picture, on the clock. A timer beats every 4 ms; a turn is
-what lies between two beats, so that short steps may be counted together, but none is missed.
+of the window's thread (what an idle machine would take), and at last how long a slider
+waits for its picture, on the clock. A timer beats every 4 ms; a turn is what lies between
+two beats, so that short steps may be counted together, but none is missed.
 Turns contain the drawing of napari's canvas: what napari itself takes for another slice, and
 for adding an image, is printed for comparison, and the ratio to the former.
 

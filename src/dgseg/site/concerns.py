@@ -126,7 +126,7 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
 def _few(scans: Sequence[KnownScan]) -> Iterable[Concern]:
     corrected = [(scan.scan_id, index) for scan in scans for index in scan.corrected]
     if len(corrected) == 1:
-        # docs/benchmarks/adaptation.md: it was so in ten of twelve adaptations of hearts.
+        # docs/benchmarks/adaptation.md: it was so in 18 of 24 adaptations of hearts.
         yield Concern(
             "few",
             "Only one slice is corrected. One has mostly made models worse, and none can judge "
