@@ -17,6 +17,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.footing import measure_labelled
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
@@ -25,7 +26,7 @@ from dgseg.errors import BundleError
 from dgseg.files import write_json
 from dgseg.inference.segmenter import load_network
 from dgseg.methods import registry
-from dgseg.methods.base import Method
+from dgseg.methods.base import Labelled, Method
 from dgseg.nets.disentangled import DisentangledNet
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.training.config import LoopConfig
@@ -169,7 +170,9 @@ def fine_tune(
         config=config,
         fabric=fabric,
         style_bank=info.style_bank,
-        absent=_absent(store, info.labels.n_classes),
+        labelled=measure_labelled(
+            net, store, info.labels.n_classes, config.patch_px, config.seed, fabric
+        ),
     )
     steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
     method = create(net, steps=steps)
@@ -347,18 +350,12 @@ def _create(
     config: AdaptConfig,
     fabric: Fabric,
     style_bank: StyleBank | None,
-    absent: Sequence[int],
+    labelled: Labelled,
     steps: int,
 ) -> Method:
     options = dict(config.options)
     if config.learning_rate is not None:
         options = {"learning_rate": config.learning_rate, **options}
     method = registry.create(config.method, net, fabric, options, steps, style_bank=style_bank)
-    method.keep(absent)
+    method.prepare(labelled)
     return method
-
-
-def _absent(store: SliceStore, n_classes: int) -> tuple[int, ...]:
-    """Structures that no correction shows; none where there are no corrections."""
-    shown = store.classes()
-    return tuple(k for k in range(1, n_classes) if k not in shown) if shown else ()

@@ -74,12 +74,24 @@ class TeacherConfig(AdaptingConfig):
         They are enlarged or reduced by up to this factor.
     temperature : float
         The teacher's mean is sharpened where it is below 1.
+    few_slices : int
+        With so many labelled slices in all, or fewer, a bundle that is good on them is the
+        teacher itself and not the running mean, and they weigh less. What one slice at
+        the middle of a heart teaches is wrong at both ends, and two people may have thin
+        hearts by chance.
+    few_weight : float
+        Factor of the supervised loss then.
+    good_dice : float
+        Mean Dice on these slices from which on the bundle counts as good.
     """
 
     teacher_views: Annotated[int, Field(ge=0, le=16)] = 3
     teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
     teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.5
+    few_slices: Annotated[int, Field(ge=0)] = 3
+    few_weight: _Factor = 0.3
+    good_dice: _Share = 0.6
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

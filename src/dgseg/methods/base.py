@@ -95,6 +95,27 @@ class Factors:
     reconstruction: Tensor
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """What all labels of a training show.
+
+    Attributes
+    ----------
+    n_slices : int
+        Slices that have any.
+    absent : tuple of int
+        Classes that none of them shows and that are not to be forgotten, never the
+        background.
+    dice : float or None
+        Mean Dice over the structures, 0 to 1, of the network on these slices before it
+        learns; None where it is not known.
+    """
+
+    n_slices: int
+    absent: tuple[int, ...] = ()
+    dice: float | None = None
+
+
 class Method(nn.Module, ABC):
     """A way to learn a segmenter: two verbs, and what it can show.
 
@@ -178,15 +199,10 @@ class Method(nn.Module, ABC):
         del known, site
         return net
 
-    def keep(self, absent: Sequence[int]) -> None:
-        """Do not forget classes that no label of the coming training shows.
+    def prepare(self, labelled: Labelled) -> None:
+        """Hear what the labels of the coming training show.
 
         Called before the first update, if at all; of no effect if not overridden.
-
-        Parameters
-        ----------
-        absent : sequence of int
-            The classes, never the background.
         """
 
     @abstractmethod

@@ -94,7 +94,11 @@ class MeanTeacher(OneNetwork):
                 "There is no slice to learn from.", remedy="Add some scans first."
             )
         terms = self._terms(self._student(view.images), view)
-        weights = {"supervised": 1.0, "consistency": self._weight(episode), "absent": 1.0}
+        weights = {
+            "supervised": self._trust(),
+            "consistency": self._weight(episode),
+            "absent": 1.0,
+        }
         loss = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         self.mean.decay = self._decay(episode)
         self._step(loss, episode)

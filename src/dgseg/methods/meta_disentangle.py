@@ -115,7 +115,8 @@ class MetaDisentangle(DGNet):
 
     def _weights(self, episode: Episode) -> dict[str, float]:
         """Holding what no label shows weighs as much as learning what labels show."""
-        return super()._weights(episode) | {"absent": self.config.task_weight}
+        weight = self.config.task_weight
+        return super()._weights(episode) | {"task": self._trust() * weight, "absent": weight}
 
     def _terms(
         self, seen: Seen, view: View, weights: Mapping[str, float]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import cast
 
 import torch
@@ -16,7 +16,7 @@ from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
 from dgseg.methods.adapting_config import AdaptingConfig, TeacherConfig
 from dgseg.methods.anchoring import frozen_copy, held_loss, merge_absent, train_only
-from dgseg.methods.base import Episode, Method
+from dgseg.methods.base import Episode, Labelled, Method
 from dgseg.methods.config import OptimiserConfig
 from dgseg.methods.domains import batches_of
 from dgseg.methods.ema import RunningMean, pull
@@ -72,6 +72,7 @@ class OneNetwork(Method):
         asked = isinstance(config, TeacherConfig)
         self.start = frozen_copy(net) if self._anchor or asked else None
         self._absent: tuple[int, ...] = ()
+        self._wary = False
         optimiser = torch.optim.AdamW(
             _groups(net, config.weight_decay),
             lr=config.learning_rate,
@@ -84,13 +85,18 @@ class OneNetwork(Method):
         self._intensity = IntensityAugment(config.augment)
         self._viewer = Viewer(self._spatial, self._intensity)
 
-    def keep(self, absent: Sequence[int]) -> None:
+    def prepare(self, labelled: Labelled) -> None:
         """Hold classes that no label shows to what the network says of them now.
 
         Slices without a class teach that it is nowhere: a hundred steps on three of them
-        have been seen to take it out of a network.
+        have been seen to take it out of a network. Who has a teacher does not trust a few
+        labels more than a network that is good on them, see `TeacherConfig`.
         """
-        self._absent = tuple(absent)
+        config = self.config
+        if isinstance(config, TeacherConfig) and labelled.dice is not None:
+            few = 0 < labelled.n_slices <= config.few_slices
+            self._wary = few and labelled.dice >= config.good_dice
+        self._absent = labelled.absent
         if self._absent and self.start is None:
             # The running mean is what the network was, and Fabric has not wrapped it.
             self.start = frozen_copy(self.net if self.mean is None else self.mean.net)
@@ -99,11 +105,18 @@ class OneNetwork(Method):
         """Who teaches with a `TeacherConfig`: the running mean, or what it began with.
 
         The latter where nobody corrected anything: a student that hears nothing but its
-        own running mean drifts away with it.
+        own running mean drifts away with it. So it does with very few slices, towards
+        what is true of these alone, which matters where the network was good before.
         """
-        teacher = self.mean.net if episode.has_labels and self.mean is not None else self.start
+        running = None if self.mean is None or self._wary else self.mean.net
+        teacher = running if episode.has_labels and running is not None else self.start
         assert teacher is not None
         return teacher
+
+    def _trust(self) -> float:
+        """Factor of the supervised loss with a `TeacherConfig`."""
+        assert isinstance(self.config, TeacherConfig)
+        return self.config.few_weight if self._wary else 1.0
 
     def deployable(self) -> nn.Module:
         """The running mean of the network where there is one, else the network."""

@@ -153,6 +153,9 @@ def test_the_site_joins_the_look_bank(write, adapt):
 @pytest.mark.parametrize(("drawn", "absent"), [(1, ()), (0, (1,))])
 def test_structures_that_no_correction_shows_are_kept(write, adapt, monkeypatch, drawn, absent):
     asked = []
-    monkeypatch.setattr(OneNetwork, "keep", lambda _, classes: asked.append(classes))
+    monkeypatch.setattr(OneNetwork, "prepare", lambda _, labelled: asked.append(labelled))
     adapt(write(), "mean-teacher", drawn=drawn)
-    assert asked == [absent]
+    (labelled,) = asked
+    assert labelled.absent == absent
+    assert labelled.n_slices == 1
+    assert 0 <= labelled.dice <= 1

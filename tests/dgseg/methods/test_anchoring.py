@@ -18,7 +18,7 @@ from dgseg.methods.anchoring import (
     norm_parameters,
     train_only,
 )
-from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.base import Batch, DomainBatch, Episode, Labelled
 from dgseg.methods.one_network import learning_rate
 from dgseg.methods.registry import create, network
 from dgseg.nets.build import build
@@ -225,7 +225,7 @@ def only_the_larger(batch):
 
 def adapt(name, method, slices, weights, absent, steps=25):
     learner = method(name, weights=weights, learning_rate=5e-3, augment="weak")
-    learner.keep(absent)
+    learner.prepare(Labelled(3, absent))
     torch.manual_seed(5)
     corrected = only_the_larger(Batch(*slices(3)))
     for step in range(steps):
@@ -266,7 +266,7 @@ def test_what_holds_it_is_part_of_the_checkpoint(method, slices, trained_for, na
     trained = trained_for(name)
     learner, _ = adapt(name, method, slices, trained, (2,), steps=2)
     again = method(name, learning_rate=5e-3)
-    again.keep((2,))
+    again.prepare(Labelled(3, (2,)))
     again.load_state_dict(learner.state_dict())
     found = again.start.state_dict()
     # The classifier of domains alone is larger than that of the bundle.

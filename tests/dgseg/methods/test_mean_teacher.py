@@ -9,7 +9,7 @@ import torch
 
 from dgseg.errors import MethodError
 from dgseg.losses.supervised import dice_ce
-from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.base import Batch, DomainBatch, Episode, Labelled
 
 PLAIN = {
     "consistency": "mse",
@@ -84,6 +84,23 @@ def test_the_loss_is_the_weighted_sum(method, episode):
     torch.testing.assert_close(losses["loss"], expected)
 
 
+FEW, MANY = Labelled(2, dice=0.7), Labelled(3, dice=0.7)
+BAD, UNKNOWN = Labelled(2, dice=0.6), Labelled(2)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "trust"), [(FEW, 0.25), (MANY, 1.0), (BAD, 1.0), (UNKNOWN, 1.0)]
+)
+def test_few_corrections_weigh_less_where_the_bundle_is_good(method, episode, labelled, trust):
+    learner = method(
+        "mean-teacher", consistency_weight=7.0, few_slices=2, few_weight=0.25, good_dice=0.65
+    )
+    learner.prepare(labelled)
+    losses = learner.update(episode())
+    expected = trust * losses["supervised"] + 7 * losses["consistency"]
+    torch.testing.assert_close(losses["loss"], expected)
+
+
 def test_pointwise_network_agrees_with_its_teacher_under_the_same_movement(slices):
     """Perone's rule by equivariance: a network that looks at single pixels commutes with
     the movement, so with the teacher's output moved alike there is nothing to learn."""
@@ -131,9 +148,21 @@ def test_the_teacher_sees_the_slices_as_they_are_and_then_other_views(method, sl
     assert not any(torch.equal(view, images) for view in seen[1:])
 
 
-@pytest.mark.parametrize(("labelled", "asked"), [(2, "mean"), (0, "start")])
-def test_without_corrections_the_teacher_stays_what_it_was(method, episode, labelled, asked):
-    learner = method("mean-teacher", learning_rate=1e-2)
+@pytest.mark.parametrize(
+    ("labelled", "facts", "asked"),
+    [
+        (2, MANY, "mean"),
+        (2, BAD, "mean"),
+        (2, UNKNOWN, "mean"),
+        (2, FEW, "start"),
+        (0, Labelled(0), "start"),
+    ],
+)
+def test_where_little_is_to_be_learnt_the_teacher_stays_what_it_was(
+    method, episode, labelled, facts, asked
+):
+    learner = method("mean-teacher", learning_rate=1e-2, few_slices=2, good_dice=0.65)
+    learner.prepare(facts)
     first = copy.deepcopy(learner.start.state_dict())
     calls = {"mean": 0, "start": 0}
 

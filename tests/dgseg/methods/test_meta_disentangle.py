@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.errors import MethodError
-from dgseg.methods.base import Batch, DomainBatch, Episode
+from dgseg.methods.base import Batch, DomainBatch, Episode, Labelled
 from dgseg.methods.meta_disentangle import MetaDisentangle
 from dgseg.methods.meta_disentangle_config import MetaDisentangleConfig
 from dgseg.nets.build import build
@@ -185,7 +185,7 @@ def test_what_no_correction_shows_is_held_in_every_domain(slices, order):
     method, episode = make(order=order, imagined=2), site_episode(slices)
     batch = episode.domains["here"]
     shown = replace(batch.labelled, labels=batch.labelled.labels.clamp_max(1))
-    method.keep((2,))
+    method.prepare(Labelled(4, (2,)))
     report = method.update(replace(episode, domains={"here": replace(batch, labelled=shown)}))
     # Nothing has changed yet on either side but by the inner step.
     assert report["absent"] < 1e-4
@@ -199,7 +199,7 @@ def test_nothing_is_held_where_all_structures_are_shown(slices):
     for absent in (None, ()):
         method = make()
         if absent is not None:
-            method.keep(absent)
+            method.prepare(Labelled(4, absent))
         torch.manual_seed(0)
         reports.append(method.update(site_episode(slices)))
     assert reports[0] == reports[1]

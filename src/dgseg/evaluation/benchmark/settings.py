@@ -12,7 +12,7 @@ from dgseg.training.config import TrainConfig
 # How the work is spread over a machine changes no result worth the name.
 _OF_THE_MACHINE = {"threads", "checkpoint_every_s", "memory_limit_gb"}
 # Came after the first cells: where they change nothing, those are still the same cells.
-_CAME_LATER = {"kl_free"}
+_CAME_LATER = {"kl_free", "few_slices", "few_weight", "good_dice"}
 
 
 def training_settings(config: TrainConfig, n_classes: int, n_domains: int) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def training_settings(config: TrainConfig, n_classes: int, n_domains: int) -> di
     }
 
 
-def preset_settings(preset: Any) -> dict[str, Any]:
+def preset_settings(preset: Any, whole: bool = False) -> dict[str, Any]:
     """The settings of a method's preset, as the folder of a cell keeps them.
 
     Without those that were added after cells had been made, where they have the value
@@ -61,12 +61,14 @@ def preset_settings(preset: Any) -> dict[str, Any]:
     Parameters
     ----------
     preset : dataclass
+    whole : bool
+        Nothing is left out: with these labels, what was added changes something.
     """
     defaults = {field.name: field.default for field in fields(preset)}
     return {
         name: value
         for name, value in asdict(preset).items()
-        if name not in _CAME_LATER or value != defaults[name]
+        if whole or name not in _CAME_LATER or value != defaults[name]
     }
 
 

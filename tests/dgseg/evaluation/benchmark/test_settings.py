@@ -15,6 +15,7 @@ def test_a_setting_that_came_later_is_kept_only_where_it_changes_something():
     assert preset_settings(PLUS_CPU) == before
     changed = preset_settings(replace(PLUS_CPU, kl_free=0.25))
     assert changed == before | {"kl_free": 0.25}
+    assert preset_settings(PLUS_CPU, whole=True) == asdict(PLUS_CPU)
 
 
 def test_presets_without_such_settings_are_kept_whole():
