@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
 )
 
 from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.holdout import LEAST_CORRECTED
 from dgseg.worker.protocol import MethodInfo
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
@@ -24,6 +25,7 @@ from napari_dgseg.sourcing import Sourcing
 from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
 _GIB = 1 << 30
+_NONE = "none"
 
 
 class AdaptForm(QWidget):
@@ -48,6 +50,8 @@ class AdaptForm(QWidget):
         self.device = QComboBox()
         self.device.setSizeAdjustPolicy(self.method.sizeAdjustPolicy())
         self.holdout = QSpinBox()
+        self.rival = QComboBox()
+        self.rival.setSizeAdjustPolicy(self.method.sizeAdjustPolicy())
         self.source = SourceField(sourcing)
         self.more = QPushButton()
         self.plan = label(tone="muted", role="small")
@@ -86,7 +90,14 @@ class AdaptForm(QWidget):
         more.addWidget(label("Held out", wrap=False), 0, 0)
         more.addWidget(self.holdout, 0, 1)
         more.addWidget(label("of the corrected slices", tone="muted", wrap=False), 0, 2)
-        self.source.put_into(more, 1)
+        self.rival.setToolTip(
+            "Trained with the same corrections, in a quarter of the time, and judged by the\n"
+            "same slices: where it is clearly better, its model is offered. Which method\n"
+            "suits a site cannot be told beforehand. Needs two corrected slices or more."
+        )
+        more.addWidget(label("Also try", wrap=False), 1, 0)
+        more.addWidget(self.rival, 1, 1, 1, 2)
+        self.source.put_into(more, 2)
         more.setColumnStretch(2, 1)
         self._more.hide()
         self.more.setCheckable(True)
@@ -102,7 +113,8 @@ class AdaptForm(QWidget):
     def _connect(self) -> None:
         self.unit.currentTextChanged.connect(self._set_unit)
         self.more.toggled.connect(self._show_more)
-        self.method.currentIndexChanged.connect(self._show_when)
+        self.method.currentIndexChanged.connect(self._show_method)
+        self.rival.currentIndexChanged.connect(self.refresh)
         self.start.clicked.connect(self._start)
         self._adapting.choices_changed.connect(self.show_choices)
         self._cautioning.changed.connect(self.show_cautions)
@@ -121,12 +133,20 @@ class AdaptForm(QWidget):
         precision = str(settings.get("compute.precision"))
         return AdaptConfig(
             method=self.method.currentData() or self._default.method,
+            rivals=self._rivals,
             minutes=self._default.minutes if in_steps else self.budget.value(),
             steps=int(self.budget.value()) if in_steps else None,
             device=self.device.currentData() or self._default.device,
             precision="fp32" if precision == "32" else precision,  # type: ignore[arg-type]
             holdout_every=self.holdout.value(),
         )
+
+    @property
+    def _rivals(self) -> tuple[str, ...]:
+        chosen = self.rival.currentData()
+        if chosen is None:
+            return self._default.rivals
+        return () if chosen == _NONE else (chosen,)
 
     def show_choices(self) -> None:
         """Show the methods and devices that are known by now."""
@@ -144,17 +164,27 @@ class AdaptForm(QWidget):
             [("fastest there is", "auto"), *devices],
             str(settings.get("compute.device")),
         )
-        self._show_when()
+        self._show_method()
 
     def refresh(self, *_: object) -> None:
         """Say what an adaptation would learn from, and whether it can start."""
         adapting = self._adapting
         if adapting.offered != self._offered:
             self.show_choices()
-        plans = (adapting.plan(self.holdout.value()), self._sourcing.plan())
+        every = self.holdout.value()
+        plans = (adapting.plan(every), self._tries(), self._sourcing.plan())
         self.plan.setText(" ".join(filter(None, plans)))
         busy = "Preparing." if adapting.is_busy else ""
         allow(self.start, adapting.why_not() or busy or self._sourcing.why_not())
+
+    def _tries(self) -> str:
+        """What is tried beside the chosen method, as a sentence; empty for nothing."""
+        judged = self.holdout.value() and self._adapting.n_corrected >= LEAST_CORRECTED
+        if not judged or not self._rivals:
+            return ""
+        titles = {method.name: method.title for method in self._adapting.methods}
+        tried = " and ".join(titles.get(name, name) for name in self._rivals)
+        return f"Tries {tried}, too, and offers what does better."
 
     def show_cautions(self) -> None:
         """Show what speaks against an adaptation; the person decides all the same."""
@@ -195,11 +225,21 @@ class AdaptForm(QWidget):
         self._name_more()
         self.refresh()
 
-    def _show_when(self) -> None:
+    def _show_method(self) -> None:
+        """Say when to use it, and what can be tried beside it."""
+        chosen = self.method.currentData()
         when = {m.name: m.when for m in self._adapting.methods}
-        text = when.get(self.method.currentData(), "")
+        text = when.get(chosen, "")
         self.when.setText(text)
         self.when.setVisible(bool(text))
+        others = [(m, why_not) for m, why_not in self._offered if m.name != chosen]
+        _fill(
+            self.rival,
+            [("nothing else", _NONE), *((m.title, m.name) for m, _ in others)],
+            next(iter(self._default.rivals), _NONE),
+            {m.name: why_not for m, why_not in others if why_not},
+        )
+        self.refresh()
 
     def _start(self) -> None:
         self._adapting.start(self.config, self._sourcing.names)

@@ -21,6 +21,10 @@ class AdaptConfig:
     method : str
         Name of a registered method (entry-point group ``dgseg.methods``), or of one of
         its presets.
+    rivals : tuple of str
+        Further methods that are tried with the same corrections. Offered is the candidate
+        of `method`, or that of the rival for which the corrections that judge speak
+        clearly more. Nothing is tried where there is nothing to judge by.
     minutes : float
         Time for the optimiser's steps, those of the trainings that judge included.
         Preparing, segmenting and comparing come on top: a minute or less for a handful
@@ -51,10 +55,12 @@ class AdaptConfig:
     threads : int or None
         CPU threads; None for all cores but one, so that the viewer stays quick.
     options : dict
-        Further settings of the method, by name.
+        Further settings of the method, by name. Rivals have their own, and their own
+        learning rate.
     """
 
     method: str = "mean-teacher"
+    rivals: tuple[str, ...] = ()
     minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] = 2.0
     steps: Annotated[int, Field(ge=1)] | None = None
     device: str = "auto"

@@ -139,11 +139,43 @@ def cross_judge(
             part = PartWatcher(watcher, steps + number * short, lambda _: steps + n * short)
             new = _segmenter(_train(crossing, number, config, part), config)
             try:
-                _compare(crossing, number, old, new, scores, watcher)
+                fold, folder = crossing.folds[number], _folder(crossing, number)
+                _compare(crossing, fold, folder, (old, new), scores, watcher)
             finally:
                 new.release()
     finally:
         old.release()
+    return scores
+
+
+def judge_heldout(
+    crossing: Crossing, heldout: Slices, candidate: Path, config: AdaptConfig, watcher: Watcher
+) -> HeldoutScores:
+    """Compare the bundle with a candidate itself, on slices that it has not seen.
+
+    Parameters
+    ----------
+    crossing : Crossing
+        Without folds; the candidate's proposals go into its folder.
+    heldout : mapping of str to tuple of int
+        Slices by scan; none is right.
+    candidate : Path
+    config : AdaptConfig
+        The candidate's.
+    watcher : Watcher
+
+    Raises
+    ------
+    AdaptationStopped
+        If the watcher wanted it; proposals that are done are kept.
+    """
+    scores = HeldoutScores(read_info(crossing.bundle).labels)
+    old, new = _segmenter(crossing.bundle, config), _segmenter(candidate, config)
+    try:
+        _compare(crossing, heldout, crossing.folder, (old, new), scores, watcher)
+    finally:
+        old.release()
+        new.release()
     return scores
 
 
@@ -167,20 +199,20 @@ def _train(crossing: Crossing, number: int, config: AdaptConfig, part: PartWatch
 
 def _compare(
     crossing: Crossing,
-    number: int,
-    old: LazySegmenter,
-    new: LazySegmenter,
+    heldout: Slices,
+    folder: Path,
+    models: tuple[LazySegmenter, LazySegmenter],
     scores: HeldoutScores,
     watcher: Watcher,
 ) -> None:
-    for scan_id, slices in crossing.folds[number].items():
+    old, new = models
+    for scan_id, slices in heldout.items():
         found = crossing.truth(scan_id)
         if found is None:
             continue
         scan, labels = found
         before = old.proposal(scan, crossing.before / scan_id, watcher).labels
-        folder = _folder(crossing, number) / "proposals" / scan_id
-        after = new.proposal(scan, folder, watcher).labels
+        after = new.proposal(scan, folder / "proposals" / scan_id, watcher).labels
         for index in slices:
             scores.add(scan_id, index, labels[index], before[index], after[index])
 

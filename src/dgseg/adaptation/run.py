@@ -18,14 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from dgseg.adaptation.beside import SourceReader, find_sources
-from dgseg.adaptation.candidate import Plan, train_candidate
+from dgseg.adaptation.candidate import Plan
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.crossing import cross_judge, share_of, site_crossing
+from dgseg.adaptation.contest import Contest, best_of, told_of
+from dgseg.adaptation.crossing import share_of
 from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import HeldoutScores, Split, choose_split
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
 from dgseg.adaptation.reader import SiteReader
-from dgseg.adaptation.watcher import PartWatcher, Watcher
+from dgseg.adaptation.watcher import Watcher
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.errors import AdaptationError
 from dgseg.files import write_json
@@ -81,24 +82,20 @@ def adapt(
     reader = SiteReader(scans, watcher, _beside(sources, schema, scans, watcher))
     reader.check()
     split = _split(reader, config, out / "checkpoint")
-    # All trainings together take the time that was given.
-    config = dataclasses.replace(config, minutes=config.minutes / split.work)
     plan = Plan(split.heldout, out / "checkpoint")
-    part = PartWatcher(watcher, 0, lambda n: n + sum(split.fold_steps(n)), quiet=False)
-    candidate = train_candidate(reader, bundle, config, plan, part)
-    crossed = None
-    if split.folds:
-        crossing = site_crossing(reader, bundle, split, plan)
-        crossed = cross_judge(crossing, candidate, config, watcher)
+    entrants = Contest(reader, bundle, split, plan).enter(config, watcher)
+    best = best_of(entrants)
+    candidate, crossed = best.candidate, best.scores if split.folds else None
     watcher.phase("segmenting", "Segmenting with the candidate.")
     comparison = _compare(reader, bundle, candidate, config, plan, out, watcher, crossed)
     watcher.phase("judging", "Comparing the candidate with the model in use.")
-    info, verdict = read_info(candidate), judge(comparison.evidence())
+    info, verdict = read_info(candidate), told_of(entrants, judge(comparison.evidence()))
     # Not judged by, but the site's history shows what so many corrections brought.
     marks = (item.annotated for item in reader.usable if item.annotated is not None)
     verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)
     _publish(candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
+    split = dataclasses.replace(split, fold_share=best.share)
     return _result(info, verdict, comparison, reader, split, time.monotonic() - start)
 
 

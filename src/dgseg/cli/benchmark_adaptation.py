@@ -36,6 +36,9 @@ class BenchmarkAdaptation:
     """Folder for halves, cells and tables."""
     methods: tuple[str, ...] = ("finetune", "tent", "mean-teacher", "meta-disentangle")
     """Rows: methods or presets, with options such as mean-teacher:anchor=1,ramp=0.1."""
+    rivals: tuple[str, ...] = ()
+    """Rows of these methods: for each other one the tables say, too, what a job that tries
+    these beside it would offer."""
     ks: tuple[int, ...] = (0, 1, 3, 5)
     """Numbers of corrected slices; 0 for methods that need none."""
     choose: tuple[Literal["even", "random", "suggested"], ...] = ("even",)
@@ -104,7 +107,9 @@ class BenchmarkAdaptation:
                 say=console.say,
             )
             statuses = [result.status for result in results]
-        return console.report_cells(statuses, lambda: write_report(self.out, self.planned()))
+        return console.report_cells(
+            statuses, lambda: write_report(self.out, self.planned(), self.rivals)
+        )
 
     def planned(self) -> tuple[AdaptationCell, ...]:
         """The cells that this command is about, run or not; none without the data."""
@@ -118,8 +123,15 @@ class BenchmarkAdaptation:
         DgsegError
             If a row, the data set or a setting is unknown or out of range.
         """
+        from dgseg.errors import MethodError
         from dgseg.evaluation.adaptation.plan import AdaptationPlan, adaptation_row
 
+        unknown = [name for name in self.rivals if name not in self.methods]
+        if unknown:
+            raise MethodError(
+                f"There is no row {unknown[0]}, so it can be nobody's rival.",
+                remedy="Name it among the methods, too, with the same options.",
+            )
         return AdaptationPlan(
             bundles=self._bundle_plan(),
             rows=tuple(adaptation_row(name) for name in dict.fromkeys(self.methods)),

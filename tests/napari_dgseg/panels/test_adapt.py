@@ -137,6 +137,42 @@ def test_only_what_can_run_can_be_chosen(correcting, worker, press, next_slice, 
     assert form.when.text() == "Few."
 
 
+def test_another_method_can_be_tried_beside_the_chosen_one(
+    correcting, worker, press, next_slice
+):
+    correcting.unfold(4)
+    worker.answer(MethodsResult(methods=METHODS), 1)
+    form, model = correcting.adapt.form, correcting.adapt.form.rival.model()
+    for _ in range(2):
+        correcting.unfold(3)
+        next_slice()
+        press(correcting.correct.confirm)
+    correcting.unfold(4)
+    there = {
+        form.rival.itemData(at): model.item(at).isEnabled() for at in range(model.rowCount())
+    }
+    assert there == {"none": True, "finetune": True, "meta-disentangle": False}
+    form.rival.setCurrentIndex(form.rival.findData("none"))
+    assert form.config.rivals == ()
+    assert "Tries" not in form.plan.text()
+    form.rival.setCurrentIndex(form.rival.findData("finetune"))
+    assert form.config.rivals == ("finetune",)
+    assert form.plan.text().endswith("Tries Fine-tuning, too, and offers what does better.")
+    form.holdout.setValue(0)  # then nothing could tell which is better
+    assert "Tries" not in form.plan.text()
+    form.holdout.setValue(4)
+    # Nothing is tried beside itself.
+    form.method.setCurrentIndex(form.method.findData("finetune"))
+    assert form.rival.findData("finetune") == -1
+    assert form.config.rivals == ()
+    correcting.unfold(3)
+    press(correcting.correct.withdraw)
+    correcting.unfold(4)
+    form.rival.setCurrentIndex(form.rival.findData("mean-teacher"))
+    assert form.config.rivals == ("mean-teacher",)
+    assert "Tries" not in form.plan.text()  # one corrected slice is left
+
+
 def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
     assert [type(request).__name__ for request in worker.requests] == ["Methods", "Devices"]
     methods = (

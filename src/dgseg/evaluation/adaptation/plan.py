@@ -322,8 +322,10 @@ def check_unseen(target: str, info: BundleInfo) -> None:
 def as_settings(config: AdaptConfig | None) -> dict[str, Any] | None:
     """All of an adaptation that its result depends on.
 
-    How the work is spread over a machine changes no result worth the name.
+    How the work is spread over a machine changes no result worth the name, and a cell is
+    of one method.
     """
     if config is None:
         return None
-    return {key: value for key, value in asdict(config).items() if key != "threads"}
+    left_out = {"threads", "rivals"}
+    return {key: value for key, value in asdict(config).items() if key not in left_out}

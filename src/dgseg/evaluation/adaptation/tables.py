@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dgseg.adaptation.gate import GAIN
 from dgseg.evaluation.adaptation.export import write_csv, write_summaries
+from dgseg.evaluation.adaptation.offers import is_offer, planned_offers, with_offers
 from dgseg.evaluation.adaptation.plan import CHOICES
 from dgseg.evaluation.adaptation.plots import write_curves
 from dgseg.evaluation.adaptation.results import (
@@ -41,7 +42,9 @@ PLOT_NAME = "curves.png"
 _NOTHING = "–"
 
 
-def write_report(out: Path, planned: Sequence[AdaptationCell] = ()) -> Path:
+def write_report(
+    out: Path, planned: Sequence[AdaptationCell] = (), rivals: Sequence[str] = ()
+) -> Path:
     """Bring the scores of all finished cells together.
 
     Writes `TABLE_NAME`, `CSV_NAME` (a line for each scan and structure), `JSON_NAME` and
@@ -53,6 +56,8 @@ def write_report(out: Path, planned: Sequence[AdaptationCell] = ()) -> Path:
         Folder of the benchmark.
     planned : sequence of AdaptationCell, optional
         As in `dgseg.evaluation.adaptation.results.group_cells`.
+    rivals : sequence of str, optional
+        As in `dgseg.evaluation.adaptation.offers.with_offers`.
 
     Returns
     -------
@@ -64,8 +69,8 @@ def write_report(out: Path, planned: Sequence[AdaptationCell] = ()) -> Path:
     TrainingError
         If no cell is finished, or the scores of one cannot be read.
     """
-    cells = read_cells(out)
-    groups = group_cells(cells, planned)
+    cells = with_offers(read_cells(out), rivals)
+    groups = group_cells(cells, (*planned, *planned_offers(planned, rivals)))
     write_csv(out / CSV_NAME, cells)
     write_summaries(out / JSON_NAME, groups)
     write_curves(out / PLOT_NAME, groups)
@@ -91,7 +96,8 @@ the mean over the structures, over the scans and, where there are several, over 
 each of which the halves are drawn anew; a cell is the mean over the scored people ± their
 standard deviation, then, for several seeds, the standard deviation of the seeds' means. The
 average weighs all targets the same. bundle: as it is; all labels: learnt from all labels of the
-adaptation half. –: not yet run.
+adaptation half. –: not yet run. Where rivals were named, "this or that": what a job offers that
+tries the latter beside the former, chosen by the slices that judge.
 """
 
 _GAIN_NOTE = f"""\
@@ -196,11 +202,11 @@ def _gate(group: AdaptationGroup) -> list[str]:
         if line not in (BUNDLE_LINE, CEILING_LINE):
             labels.setdefault(line.label, []).append(line)
     counted = {label: gate_counts(group, lines) for label, lines in labels.items()}
-    ks = sorted({line.k for lines in labels.values() for line in lines if line.k is not None})
-    for k in ks:
-        same = [line for lines in labels.values() for line in lines if line.k == k]
-        counted[f"all at k = {k}"] = gate_counts(group, same)
-    counted["all"] = gate_counts(group, [line for lines in labels.values() for line in lines])
+    # An offer is one of the others over again.
+    every = [line for lines in labels.values() for line in lines if not is_offer(line.label)]
+    for k in sorted({line.k for line in every if line.k is not None}):
+        counted[f"all at k = {k}"] = gate_counts(group, [x for x in every if x.k == k])
+    counted["all"] = gate_counts(group, every)
     rows = [_gate_row(label, found) for label, found in counted.items() if found.n]
     if not rows:
         return []

@@ -1,0 +1,210 @@
+"""Several methods with the same corrections, and the one that these speak for.
+
+Which method suits a site cannot be told from other sites: what finds the cord at one
+centre spoils hearts at another. What can be told is which candidate does best on
+corrections that nothing has learnt from. So rivals are trained beside the candidate of
+the chosen method and judged in the same way, by the same slices, and the best of them is
+offered. Then the gate judges it against the model in use, as it judges a single one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from dgseg.adaptation.candidate import Plan, train_candidate
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.crossing import (
+    cross_judge,
+    judge_heldout,
+    share_of,
+    site_crossing,
+)
+from dgseg.adaptation.gate import Verdict
+from dgseg.adaptation.holdout import HeldoutScores, Split, fold_steps, mean_dice
+from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.watcher import PartWatcher, Watcher
+from dgseg.bundles.bundle import read_info
+from dgseg.errors import DgsegError
+from dgseg.methods import registry
+
+LEAD = 0.02
+"""What a rival's mean Dice must be above that of the chosen method: the slices that judge
+are few, and the best of several is often the luckiest."""
+
+RIVAL_COST = 1 / 3
+"""Time of a rival for each second of the chosen method. All take as many steps, and one of
+`tent` takes about a third of the time of one of `mean-teacher`; a slower rival makes the
+whole longer than was asked for."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate, and what the corrections that judge say of it.
+
+    Attributes
+    ----------
+    config : AdaptConfig
+        That it was trained with.
+    candidate : Path
+        Its bundle.
+    steps : int
+        Of its training.
+    share : float
+        Steps of each further training that judges it, for each of these.
+    scores : HeldoutScores
+        Of the slices that judge; empty where nothing does.
+    """
+
+    config: AdaptConfig
+    candidate: Path
+    steps: int
+    share: float
+    scores: HeldoutScores
+
+    @property
+    def dice(self) -> tuple[float, float] | None:
+        """Mean Dice over the structures, of the model in use and of this one."""
+        before, after = map(mean_dice, self.scores.pooled())
+        return None if before is None or after is None else (before, after)
+
+    @property
+    def gain(self) -> float:
+        """Of mean Dice; minus infinity where nothing judges.
+
+        Not Dice itself: a structure that only one model paints counts for the other, too.
+        """
+        return float("-inf") if self.dice is None else self.dice[1] - self.dice[0]
+
+
+def best_of(entrants: Sequence[Entrant]) -> Entrant:
+    """The first, or the best of the others if it is clearly better.
+
+    Parameters
+    ----------
+    entrants : sequence of Entrant
+        At least one; the chosen method's is the first.
+    """
+    first, *rivals = entrants
+    leader = max(rivals, key=lambda entrant: entrant.gain, default=first)
+    return leader if leads(leader.gain, first.gain) else first
+
+
+def leads(gain: float, chosen: float) -> bool:
+    """Whether a rival's gain of mean Dice is clearly above that of the chosen method."""
+    return gain > chosen + LEAD
+
+
+def told_of(entrants: Sequence[Entrant], verdict: Verdict) -> Verdict:
+    """The verdict on the best of several candidates, with what else was tried.
+
+    Parameters
+    ----------
+    entrants : sequence of Entrant
+        The chosen method's first; with a single one the verdict stays as it is.
+    verdict : Verdict
+    """
+    tried = {each.config.method: each.dice[1] for each in entrants if each.dice is not None}
+    if len(tried) < 2:
+        return verdict
+    titles = {name: registry.resolve(name)[0].title for name in tried}
+    best = titles[best_of(entrants).config.method]
+    scores = ", ".join(f"{titles[name]} {dice:.2f}" for name, dice in tried.items())
+    words = f"Of {len(tried)} methods tried, {best} is offered: on these slices {scores}."
+    numbers = {**verdict.numbers, "tried": tried}
+    return replace(verdict, sentence=f"{verdict.sentence} {words}", numbers=numbers)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """Trainings that share scans, corrections, slices that judge, and time.
+
+    Attributes
+    ----------
+    reader : SiteReader
+    bundle : Path
+        In use; all begin from it.
+    split : Split
+        Which slices judge.
+    plan : Plan
+        Of the chosen method's training; rivals have folders below its own.
+    """
+
+    reader: SiteReader
+    bundle: Path
+    split: Split
+    plan: Plan
+
+    def enter(self, config: AdaptConfig, watcher: Watcher) -> list[Entrant]:
+        """Train and judge the chosen method's candidate, and the rivals'.
+
+        A rival that fails is warned of, and the others go on. A call after a stop or a
+        crash takes up the work where it was left.
+
+        Returns
+        -------
+        list of Entrant
+            The chosen method's first.
+
+        Raises
+        ------
+        MethodError
+            If a rival is no method.
+        DgsegError
+            As the training of the chosen method has it.
+        AdaptationStopped
+            If the watcher wanted it.
+        """
+        configs = [replace(config, rivals=()), *self._rivals(config)]
+        shares = [self.split.fold_share, *map(share_of, configs[1:])]
+        # All trainings together take the time that was given.
+        whole = self.split.work * (1 + RIVAL_COST * (len(configs) - 1))
+        configs[0] = replace(configs[0], minutes=config.minutes / whole)
+        part = PartWatcher(watcher, 0, partial(self._steps, shares), quiet=False)
+        first = train_candidate(self.reader, self.bundle, configs[0], self.plan, part)
+        steps = int(read_info(first).training["steps"])
+        total = self._steps(shares, steps)
+        part = PartWatcher(watcher, 0, lambda _: total, quiet=False)
+        entrants = [self._judged(configs[0], first, self.plan, shares[0], part)]
+        for number in range(1, len(configs)):
+            rival = replace(configs[number], steps=steps)
+            watcher.phase("training", f"Trying {rival.method} beside it, {steps} steps.")
+            before = self._steps(shares[:number], steps)
+            part = PartWatcher(watcher, before, lambda _: total)
+            plan = replace(self.plan, checkpoint=self.plan.checkpoint / f"rival-{number}")
+            plan.checkpoint.mkdir(exist_ok=True)
+            try:
+                candidate = train_candidate(self.reader, self.bundle, rival, plan, part)
+                entrants.append(self._judged(rival, candidate, plan, shares[number], part))
+            except DgsegError as error:
+                watcher.warn(error)
+        return entrants
+
+    def _rivals(self, config: AdaptConfig) -> list[AdaptConfig]:
+        """Those beside the chosen method; none where nothing could tell which is better."""
+        if not (self.split.folds or self.split.heldout):
+            return []
+        names = [name for name in dict.fromkeys(config.rivals) if name != config.method]
+        return [
+            replace(config, method=name, rivals=(), learning_rate=None, options={})
+            for name in names
+        ]
+
+    def _steps(self, shares: Sequence[float], steps: int) -> int:
+        """Of some entrants' trainings, those that judge included."""
+        n = len(self.split.folds)
+        return sum(steps + n * fold_steps(steps, share) for share in shares)
+
+    def _judged(
+        self, config: AdaptConfig, candidate: Path, plan: Plan, share: float, part: Watcher
+    ) -> Entrant:
+        steps = int(read_info(candidate).training["steps"])
+        crossing = site_crossing(self.reader, self.bundle, self.split, self.plan)
+        crossing = replace(crossing, folder=plan.checkpoint, share=share)
+        if self.split.folds:
+            scores = cross_judge(crossing, candidate, config, part)
+        else:
+            scores = judge_heldout(crossing, self.split.heldout, candidate, config, part)
+        return Entrant(config, candidate, steps, share, scores)
