@@ -121,6 +121,7 @@ def fine_tune(
     unlabelled: Collection[str] | None = None,
     counts: Callable[[], Mapping[str, int]] = dict,
     with_styles: bool = True,
+    n_hidden: int = 0,
 ) -> Path:
     """Fine-tune a bundle; an earlier run's candidate or checkpoint is taken up.
 
@@ -142,6 +143,9 @@ def fine_tune(
     with_styles : bool
         Measure how the site looks, where the bundle has a style bank: for a candidate
         that others may begin from.
+    n_hidden : int
+        Corrected slices that this training goes without while the candidate that it
+        judges learns from them: a method treats what is left as a part of all.
 
     Returns
     -------
@@ -171,22 +175,20 @@ def fine_tune(
         fabric=fabric,
         style_bank=info.style_bank,
         labelled=measure_labelled(
-            net, store, info.labels.n_classes, config.patch_px, config.seed, fabric
+            net,
+            store,
+            info.labels.n_classes,
+            config.patch_px,
+            config.seed,
+            fabric,
+            n_hidden=n_hidden,
         ),
     )
     steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
     method = create(net, steps=steps)
     watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
     done = _fit(method, sampler, config, fabric, checkpoint, watcher, steps)
-    record = {
-        "kind": "adapt",
-        "config": dataclasses.asdict(config),
-        "steps": done.steps,
-        "seconds": round(done.seconds, 1),
-        "losses": done.losses,
-        "device": str(fabric.device),
-        **counts(),
-    }
+    record = {**_record(config, done, fabric), **counts()}
     learnt = method.deployable()
     seen = _seen(info, learnt, store) if with_styles else {}
     candidate = describe(info, config, store.domains, record).model_copy(
@@ -224,6 +226,17 @@ def _fit(
     if done.stopped:
         raise AdaptationStopped
     return done
+
+
+def _record(config: AdaptConfig, done: FitResult, fabric: Fabric) -> dict[str, Any]:
+    return {
+        "kind": "adapt",
+        "config": dataclasses.asdict(config),
+        "steps": done.steps,
+        "seconds": round(done.seconds, 1),
+        "losses": done.losses,
+        "device": str(fabric.device),
+    }
 
 
 def describe(

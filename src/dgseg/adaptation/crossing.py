@@ -194,6 +194,7 @@ def _train(crossing: Crossing, number: int, config: AdaptConfig, part: PartWatch
         part,
         unlabelled=crossing.unlabelled,
         with_styles=False,
+        n_hidden=sum(map(len, fold.values())),
     )
 
 

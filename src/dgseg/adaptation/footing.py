@@ -17,7 +17,14 @@ _AT_ONCE = 16
 
 
 def measure_labelled(
-    net: nn.Module, store: SliceStore, n_classes: int, patch_px: int, seed: int, fabric: Fabric
+    net: nn.Module,
+    store: SliceStore,
+    n_classes: int,
+    patch_px: int,
+    seed: int,
+    fabric: Fabric,
+    *,
+    n_hidden: int = 0,
 ) -> Labelled:
     """Count labels, and compare a network with them.
 
@@ -34,6 +41,8 @@ def measure_labelled(
     seed : int
         Of these crops.
     fabric : Fabric
+    n_hidden : int
+        Labelled slices that count although they are not there.
 
     Returns
     -------
@@ -67,4 +76,4 @@ def measure_labelled(
     finally:
         net.train(was_training)
     dice = [each for each in Overlap.sum(overlaps, n_classes).dice() if each is not None]
-    return Labelled(n_slices, absent, float(np.mean(dice)) if dice else None)
+    return Labelled(n_slices + n_hidden, absent, float(np.mean(dice)) if dice else None)

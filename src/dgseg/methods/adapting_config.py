@@ -89,7 +89,7 @@ class TeacherConfig(AdaptingConfig):
     teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
     teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
     temperature: Annotated[float, Field(gt=0, le=2)] = 0.5
-    few_slices: Annotated[int, Field(ge=0)] = 3
+    few_slices: Annotated[int, Field(ge=0)] = 2
     few_weight: _Factor = 0.3
     good_dice: _Share = 0.6
 

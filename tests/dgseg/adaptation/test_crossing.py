@@ -13,6 +13,7 @@ from dgseg.adaptation.holdout import FOLD_SHARE, choose_split, fold_steps
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
+from dgseg.methods.one_network import OneNetwork
 from dgseg.nets.build import build
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
@@ -107,6 +108,15 @@ def test_the_trainings_are_like_the_candidates_but_shorter(crossed, bundle, watc
         for folder, info in zip(learnt, infos, strict=True)
     ]
     assert len({tuple(each.tolist()) for each in weights}) == 4
+
+
+def test_a_training_without_some_slices_learns_as_one_with_all(crossed, watcher, monkeypatch):
+    """Of three slices two are left: fewer, but what is judged is a training with three."""
+    candidate, crossing = crossed
+    asked = []
+    monkeypatch.setattr(OneNetwork, "prepare", lambda _, labelled: asked.append(labelled))
+    cross_judge(crossing, candidate, CONFIG, watcher)
+    assert [labelled.n_slices for labelled in asked] == [3, 3, 3]
 
 
 def test_a_shorter_training_is_a_complete_one(crossed, bundle, site, watcher, tmp_path):

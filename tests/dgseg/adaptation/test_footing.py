@@ -89,6 +89,13 @@ def test_other_slices_do_not_count(make_store):
     assert found == Labelled(1, (), 1.0)
 
 
+def test_slices_that_are_hidden_from_this_training_count(make_store):
+    found = measure_labelled(
+        Thresholds(0.25, 0.75), make_store((1, 0, 0, 0)), 3, 32, 0, FABRIC, n_hidden=2
+    )
+    assert found == Labelled(3, (), 1.0)
+
+
 def test_without_corrections_nothing_is_known(make_store):
     store = make_store((0, 0, 0, 0))
     assert measure_labelled(Thresholds(0.25), store, 3, 32, 0, FABRIC) == Labelled(0)

@@ -208,18 +208,13 @@ def settings_of(task: Task) -> dict[str, Any]:
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
         preset = registry.resolve(task.config.method)[1]
-        few = 0 < _fewest(task) <= getattr(preset, "few_slices", 0)
+        n = sum(map(len, task.corrected.values()))
+        few = 0 < n <= getattr(preset, "few_slices", 0)
         content["preset"] = preset_settings(preset, whole=few)
         _check_options(task.config)
         if task.folds:
             content["fold_share"] = share_of(task.config)
     return through_json(content)
-
-
-def _fewest(task: Task) -> int:
-    """Slices that the training with the fewest of them learns from."""
-    without = (sum(map(len, fold.values())) for fold in task.folds)
-    return sum(map(len, task.corrected.values())) - max(without, default=0)
 
 
 def _check_options(config: AdaptConfig) -> None:
