@@ -23,8 +23,8 @@ class AdaptConfig:
         its presets.
     rivals : tuple of str
         Further methods that are tried with the same corrections. Offered is the candidate
-        of `method`, or that of the rival for which the corrections that judge speak
-        clearly more. Nothing is tried where there is nothing to judge by.
+        of the rival for which the corrections that judge speak clearly more, if the gate
+        accepts it; else that of `method`. Nothing is tried where nothing can judge.
     minutes : float
         Time for the optimiser's steps, those of the trainings that judge included.
         Preparing, segmenting and comparing come on top: a minute or less for a handful

@@ -3,8 +3,8 @@
 Which method suits a site cannot be told from other sites: what finds the cord at one
 centre spoils hearts at another. What can be told is which candidate does best on
 corrections that nothing has learnt from. So rivals are trained beside the candidate of
-the chosen method and judged in the same way, by the same slices, and the best of them is
-offered. Then the gate judges it against the model in use, as it judges a single one.
+the chosen method and judged in the same way, by the same slices. Offered is a rival that
+leads clearly, if the gate accepts it; else what the chosen method has made.
 """
 
 from __future__ import annotations
@@ -79,8 +79,11 @@ class Entrant:
         return float("-inf") if self.dice is None else self.dice[1] - self.dice[0]
 
 
-def best_of(entrants: Sequence[Entrant]) -> Entrant:
-    """The first, or the best of the others if it is clearly better.
+def in_turn(entrants: Sequence[Entrant]) -> list[Entrant]:
+    """Those that may be offered, in the order in which the gate is asked about them.
+
+    Rivals that lead clearly, the best of them first; then the chosen method, which is
+    offered whatever the gate says.
 
     Parameters
     ----------
@@ -88,8 +91,8 @@ def best_of(entrants: Sequence[Entrant]) -> Entrant:
         At least one; the chosen method's is the first.
     """
     first, *rivals = entrants
-    leader = max(rivals, key=lambda entrant: entrant.gain, default=first)
-    return leader if leads(leader.gain, first.gain) else first
+    leaders = [rival for rival in rivals if leads(rival.gain, first.gain)]
+    return [*sorted(leaders, key=lambda entrant: -entrant.gain), first]
 
 
 def leads(gain: float, chosen: float) -> bool:
@@ -97,20 +100,23 @@ def leads(gain: float, chosen: float) -> bool:
     return gain > chosen + LEAD
 
 
-def told_of(entrants: Sequence[Entrant], verdict: Verdict) -> Verdict:
-    """The verdict on the best of several candidates, with what else was tried.
+def told_of(entrants: Sequence[Entrant], offered: Entrant, verdict: Verdict) -> Verdict:
+    """The verdict on what is offered of several candidates, with what else was tried.
 
     Parameters
     ----------
     entrants : sequence of Entrant
-        The chosen method's first; with a single one the verdict stays as it is.
+        All; with a single one the verdict stays as it is.
+    offered : Entrant
+        One of them.
     verdict : Verdict
+        On it.
     """
     tried = {each.config.method: each.dice[1] for each in entrants if each.dice is not None}
     if len(tried) < 2:
         return verdict
     titles = {name: registry.resolve(name)[0].title for name in tried}
-    best = titles[best_of(entrants).config.method]
+    best = titles[offered.config.method]
     scores = ", ".join(f"{titles[name]} {dice:.2f}" for name, dice in tried.items())
     words = f"Of {len(tried)} methods tried, {best} is offered: on these slices {scores}."
     numbers = {**verdict.numbers, "tried": tried}

@@ -20,10 +20,10 @@ from typing import Any
 from dgseg.adaptation.beside import SourceReader, find_sources
 from dgseg.adaptation.candidate import Plan
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.contest import Contest, best_of, told_of
+from dgseg.adaptation.contest import Contest, Entrant, in_turn, told_of
 from dgseg.adaptation.crossing import share_of
 from dgseg.adaptation.gate import Verdict, judge
-from dgseg.adaptation.holdout import HeldoutScores, Split, choose_split
+from dgseg.adaptation.holdout import Split, choose_split
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import Watcher
@@ -84,35 +84,36 @@ def adapt(
     split = _split(reader, config, out / "checkpoint")
     plan = Plan(split.heldout, out / "checkpoint")
     entrants = Contest(reader, bundle, split, plan).enter(config, watcher)
-    best = best_of(entrants)
-    candidate, crossed = best.candidate, best.scores if split.folds else None
-    watcher.phase("segmenting", "Segmenting with the candidate.")
-    comparison = _compare(reader, bundle, candidate, config, plan, out, watcher, crossed)
-    watcher.phase("judging", "Comparing the candidate with the model in use.")
-    info, verdict = read_info(candidate), told_of(entrants, judge(comparison.evidence()))
+    for offered in in_turn(entrants):
+        watcher.phase("segmenting", "Segmenting with the candidate.")
+        comparison = _compare(reader, bundle, offered, plan, out, watcher)
+        watcher.phase("judging", "Comparing the candidate with the model in use.")
+        verdict = judge(comparison.evidence())
+        if verdict.accept:
+            break
+    info, verdict = read_info(offered.candidate), told_of(entrants, offered, verdict)
     # Not judged by, but the site's history shows what so many corrections brought.
     marks = (item.annotated for item in reader.usable if item.annotated is not None)
     verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)
-    _publish(candidate, info, verdict, out / "bundle")
+    _publish(offered.candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
-    split = dataclasses.replace(split, fold_share=best.share)
+    split = dataclasses.replace(split, fold_share=offered.share)
     return _result(info, verdict, comparison, reader, split, time.monotonic() - start)
 
 
 def _compare(
     reader: SiteReader,
     bundle: Path,
-    candidate: Path,
-    config: AdaptConfig,
+    entrant: Entrant,
     plan: Plan,
     out: Path,
     watcher: Watcher,
-    crossed: HeldoutScores | None,
 ) -> Comparison:
     """Both models on the scans that tell them apart; the devices are free afterwards."""
+    config = entrant.config
     old, new = (
         LazySegmenter(folder, read_info(folder), config.device, config.precision)
-        for folder in (bundle, candidate)
+        for folder in (bundle, entrant.candidate)
     )
     try:
         return compare(
@@ -123,7 +124,8 @@ def _compare(
             (plan.before, out / "proposals"),
             watcher,
             segment_all=config.segment_all,
-            crossed=crossed,
+            # Slices that were held out are in the comparison anyway.
+            crossed=entrant.scores if entrant.scores.crossed else None,
         )
     finally:
         old.release()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from dgseg.adaptation import contest as module
+from dgseg.adaptation import run
 from dgseg.adaptation.candidate import Plan, train_candidate
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.contest import LEAD, Contest, Entrant, best_of, told_of
-from dgseg.adaptation.gate import Verdict
+from dgseg.adaptation.contest import LEAD, Contest, Entrant, in_turn, told_of
+from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import HeldoutScores, choose_split
 from dgseg.adaptation.reader import SiteReader
-from dgseg.adaptation.run import adapt
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
 from dgseg.errors import MethodError
 from dgseg.nets.build import build
@@ -87,17 +87,16 @@ def test_a_rival_must_be_clearly_better():
     assert chosen.gain == pytest.approx(gain(0.6))
     close, clear, clearer = (entrant("tent", share) for share in (0.61, 0.65, 0.7))
     assert 0 < close.gain - chosen.gain < LEAD < clear.gain - chosen.gain
-    assert best_of([chosen]) is chosen
-    assert best_of([chosen, close]) is chosen
-    assert best_of([chosen, clear]) is clear
-    assert best_of([chosen, clear, clearer, close]) is clearer
+    assert in_turn([chosen]) == [chosen]
+    assert in_turn([chosen, close]) == [chosen]
+    assert in_turn([chosen, clear, close, clearer]) == [clearer, clear, chosen]
 
 
 def test_the_verdict_tells_what_was_tried():
     verdict = Verdict("green", True, "It is better.", {"n_heldout": 1})
     chosen, rival = entrant("mean-teacher", 0.6), entrant("tent", 0.7)
-    assert told_of([chosen], verdict) == verdict
-    told = told_of([chosen, rival], verdict)
+    assert told_of([chosen], chosen, verdict) == verdict
+    told = told_of([chosen, rival], rival, verdict)
     assert told.sentence == (
         "It is better. Of 2 methods tried, Entropy minimisation is offered: on these slices "
         "Mean teacher 0.75, Entropy minimisation 0.82."
@@ -181,14 +180,18 @@ def test_what_is_finished_is_not_done_again(make_contest, watcher):
     assert watcher.steps == []
 
 
-@pytest.mark.parametrize(("lead", "offered"), [(-2.0, "tent"), (2.0, "mean-teacher")])
-def test_the_best_is_what_a_job_offers(
-    make_item, bundle, watcher, tmp_path, monkeypatch, lead, offered
+@pytest.mark.parametrize(
+    ("lead", "accepts", "offered"),
+    [(-2.0, True, "tent"), (2.0, True, "mean-teacher"), (-2.0, False, "mean-teacher")],
+)
+def test_a_job_offers_a_rival_that_leads_and_is_accepted(
+    make_item, bundle, watcher, tmp_path, monkeypatch, lead, accepts, offered
 ):
     monkeypatch.setattr(module, "LEAD", lead)
+    monkeypatch.setattr(run, "judge", lambda seen: replace(judge(seen), accept=accepts))
     scans = [make_item(0, (1, 4)), make_item(1, (3,)), make_item(2)]
     (tmp_path / "job" / "checkpoint").mkdir(parents=True)
-    result = adapt(scans, bundle, CONFIG, tmp_path / "job", watcher)
+    result = run.adapt(scans, bundle, CONFIG, tmp_path / "job", watcher)
     info = read_info(tmp_path / "job" / result["bundle"])
     assert info.method == offered
     assert result["bundle_id"] == info.bundle_id

@@ -32,7 +32,7 @@ def with_offers(
     """The cells, and those of the rows that a job with rivals would offer.
 
     Nothing is adapted for them: what would be offered is one of the candidates that are
-    there, chosen by what the gate's slices say (`dgseg.adaptation.contest.best_of`), and
+    there, chosen by what the gate's slices say (`dgseg.adaptation.contest.in_turn`), and
     the verdict is that of the gate about it.
 
     Parameters
@@ -76,8 +76,12 @@ def _offered(
     chosen: AdaptedScores, others: Sequence[AdaptedScores], rivals: Sequence[str]
 ) -> AdaptedScores:
     own = _gain(chosen) or 0.0
-    best = max(others, key=lambda each: _gain(each) or 0.0)
-    offered = best if leads(_gain(best) or 0.0, own) else chosen
+    leaders = [
+        each
+        for each in others
+        if leads(_gain(each) or 0.0, own) and each.gate is not None and each.gate["accept"]
+    ]
+    offered = max(leaders, key=lambda each: _gain(each) or 0.0, default=chosen)
     cell = replace(chosen.cell, label=offer_label(chosen.cell.label, rivals))
     seconds = chosen.seconds + sum(each.seconds for each in others)
     return replace(offered, cell=cell, seconds=seconds)

@@ -14,11 +14,11 @@ from dgseg.evaluation.adaptation.results import AdaptedScores
 CELL = AdaptationCell("cardiac", "acdc", "dgnet-plus", "mean-teacher", 3, 0)
 
 
-def scores(label, gain, k=3, seed=0, seconds=10.0):
+def scores(label, gain, k=3, seed=0, seconds=10.0, accept=True):
     """A cell whose slices that judge rise from 0.5 by so much; None for no verdict."""
     gate = None
     if gain is not None:
-        gate = {"accept": gain > 0, "numbers": {"dice_before": 0.5, "dice_after": 0.5 + gain}}
+        gate = {"accept": accept, "numbers": {"dice_before": 0.5, "dice_after": 0.5 + gain}}
     return AdaptedScores(
         cell=replace(CELL, label=label, k=k, seed=seed),
         schema=("LV",),
@@ -50,6 +50,11 @@ def test_a_rival_is_taken_only_where_it_clearly_leads(rival, taken):
     assert found.seconds == 13.0
     assert is_offer(found.cell.label)
     assert not is_offer("mean-teacher:anchor=1")
+
+
+def test_a_rival_that_the_gate_refuses_is_not_taken():
+    (found,) = offered(scores("mean-teacher", 0.1), scores("tent", 0.3, accept=False))
+    assert found.scans == ({"subject": "mean-teacher"},)
 
 
 def test_each_method_gets_a_row_where_all_rivals_are_there():
