@@ -90,11 +90,12 @@ class AdaptForm(QWidget):
         more.addWidget(label("Held out", wrap=False), 0, 0)
         more.addWidget(self.holdout, 0, 1)
         more.addWidget(label("of the corrected slices", tone="muted", wrap=False), 0, 2)
-        self.rival.setToolTip(
+        tip = (
             "Trained with the same corrections, in a quarter of the time, and judged by the\n"
             "same slices: where it is clearly better, its model is offered. Which method\n"
-            "suits a site cannot be told beforehand. Needs two corrected slices or more."
+            "suits a site cannot be told beforehand."
         )
+        self.rival.setProperty("tip", tip)
         more.addWidget(label("Also try", wrap=False), 1, 0)
         more.addWidget(self.rival, 1, 1, 1, 2)
         self.source.put_into(more, 2)
@@ -174,17 +175,25 @@ class AdaptForm(QWidget):
         every = self.holdout.value()
         plans = (adapting.plan(every), self._tries(), self._sourcing.plan())
         self.plan.setText(" ".join(filter(None, plans)))
+        allow(self.rival, self._nothing_judges())
         busy = "Preparing." if adapting.is_busy else ""
         allow(self.start, adapting.why_not() or busy or self._sourcing.why_not())
 
     def _tries(self) -> str:
         """What is tried beside the chosen method, as a sentence; empty for nothing."""
-        judged = self.holdout.value() and self._adapting.n_corrected >= LEAST_CORRECTED
-        if not judged or not self._rivals:
+        if self._nothing_judges() or not self._rivals:
             return ""
         titles = {method.name: method.title for method in self._adapting.methods}
         tried = " and ".join(titles.get(name, name) for name in self._rivals)
         return f"Tries {tried}, too, and offers what does better."
+
+    def _nothing_judges(self) -> str:
+        """Why no slice could tell which of two models is better; empty where some can."""
+        if not self.holdout.value():
+            return "No corrected slices are to judge: nothing could tell which is better."
+        if self._adapting.n_corrected < LEAST_CORRECTED:
+            return f"Correct {LEAST_CORRECTED} slices first, to tell which is better."
+        return ""
 
     def show_cautions(self) -> None:
         """Show what speaks against an adaptation; the person decides all the same."""

@@ -143,6 +143,8 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     correcting.unfold(4)
     worker.answer(MethodsResult(methods=METHODS), 1)
     form, model = correcting.adapt.form, correcting.adapt.form.rival.model()
+    assert not form.rival.isEnabled()
+    assert "Correct 2 slices first" in form.rival.toolTip()
     for _ in range(2):
         correcting.unfold(3)
         next_slice()
@@ -158,9 +160,13 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     form.rival.setCurrentIndex(form.rival.findData("finetune"))
     assert form.config.rivals == ("finetune",)
     assert form.plan.text().endswith("Tries Fine-tuning, too, and offers what does better.")
-    form.holdout.setValue(0)  # then nothing could tell which is better
+    form.holdout.setValue(0)
     assert "Tries" not in form.plan.text()
+    assert not form.rival.isEnabled()
+    assert "nothing could tell" in form.rival.toolTip()
     form.holdout.setValue(4)
+    assert form.rival.isEnabled()
+    assert "judged by the" in form.rival.toolTip()
     # Nothing is tried beside itself.
     form.method.setCurrentIndex(form.method.findData("finetune"))
     assert form.rival.findData("finetune") == -1
