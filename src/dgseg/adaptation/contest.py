@@ -176,7 +176,8 @@ class Contest:
         entrants = [self._judged(configs[0], first, self.plan, shares[0], part)]
         for number in range(1, len(configs)):
             rival = replace(configs[number], steps=steps)
-            watcher.phase("training", f"Trying {rival.method} beside it, {steps} steps.")
+            title = registry.resolve(rival.method)[0].title
+            watcher.phase("training", f"Trying {title} beside it, {steps} steps.")
             before = self._steps(shares[:number], steps)
             part = PartWatcher(watcher, before, lambda _: total)
             plan = replace(self.plan, checkpoint=self.plan.checkpoint / f"rival-{number}")
