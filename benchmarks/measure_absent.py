@@ -32,6 +32,7 @@ from dgseg.evaluation.scoring import score_entries
 from dgseg.evaluation.tables import markdown, mean_dice
 from dgseg.inference.segmenter import Segmenter
 from dgseg.methods import registry
+from dgseg.methods.base import Labelled, Method
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.schema import Label
 
@@ -174,10 +175,15 @@ def adapted(
 ) -> Dice:
     """Dice after an adaptation that is, or is not, told what to keep."""
     kind = registry.resolve(config.method)[0]
+    prepare = kind.prepare
+
+    def forgetful(method: Method, labelled: Labelled) -> None:
+        prepare(method, replace(labelled, absent=()))
+
     as_it_is: AbstractContextManager[object] = nullcontext()
     with (
         tempfile.TemporaryDirectory() as folder,
-        as_it_is if keep else patch.object(kind, "keep", lambda _method, _absent: None),
+        as_it_is if keep else patch.object(kind, "prepare", forgetful),
     ):
         bundle = fine_tune(
             site.scans, model.folder, config, Path(folder), Listener(), with_styles=False

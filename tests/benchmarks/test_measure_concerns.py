@@ -171,19 +171,19 @@ def test_not_keeping_makes_a_difference_to_the_training(bundle, new_centre):
     site = measure_absent.site_of(new_centre, "not-drawn", CARDIAC.labels[2], 2, 0)
     told = []
     kind = measure_absent.registry.resolve("finetune")[0]
-    keep = kind.keep
+    prepare = kind.prepare
 
-    def listen(method, absent):
-        told.append(tuple(absent))
-        keep(method, absent)
+    def listen(method, labelled):
+        told.append((labelled.n_slices, labelled.absent))
+        prepare(method, labelled)
 
     config = measure_absent.AdaptConfig("finetune", steps=1, device="cpu", threads=1)
     model = Model.read(bundle)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kind, "keep", listen)
+        patched.setattr(kind, "prepare", listen)
         for keeps in (True, False):
             measure_absent.adapted(model, site, config, site.scored(1), keep=keeps)
-    assert told == [(3,)]
+    assert told == [(2, (3,)), (2, ())]
 
 
 def test_where_every_slice_shows_the_structure_that_is_said(new_centre, bundle, capsys):
