@@ -23,8 +23,8 @@ def runs(monkeypatch):
         targets = plan.bundles.targets
         return [CellResult(cell, calls["status"]) for cell in plan.cells(targets)]
 
-    def write_report(out, planned=()):
-        calls["report"], calls["planned"] = out, planned
+    def write_report(out, planned=(), rivals=()):
+        calls["report"], calls["planned"], calls["rivals"] = out, planned, rivals
         out.mkdir(exist_ok=True)
         (out / "table.md").write_text("| a table |", encoding="utf-8")
         return out / "table.md"
@@ -41,6 +41,7 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     options += ["--steps", "50", "--patch-px", "64", "--batch-labelled", "2"]
     options += ["--batch-unlabelled", "6", "--workers", "2", "--threads", "1"]
     options += ["--choose", "even", "suggested", "--gate", "crossed"]
+    options += ["--rivals", "mean-teacher:anchor=1"]
     assert main([*COMMAND, *options, "--out", str(tmp_path)]) == console.OK
     plan = runs["plan"]
     assert (plan.choices, plan.gate) == (("even", "suggested"), "crossed")
@@ -55,6 +56,7 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     assert (bundles.fractions, bundles.seeds, bundles.config.steps) == ((0.05,), (0,), 2000)
     assert (runs["bundles"], runs["workers"], runs["threads"]) == (tmp_path / "bundles", 2, 1)
     assert len(runs["planned"]) == 2 * (1 + 2 * 3 + 1)
+    assert runs["rivals"] == ("mean-teacher:anchor=1",)
     assert "| a table |" in capsys.readouterr().out
 
 
@@ -87,6 +89,7 @@ def test_the_report_alone_adapts_nothing(runs, tmp_path):
         (["--methods", "mean-teacher", "--steps", "0"], "steps"),
         (["--methods", "mean-teacher", "--base", "unet"], "unet"),
         (["--methods", "mean-teacher", "--ks", "-1"], "numbers of slices"),
+        (["--methods", "mean-teacher", "--rivals", "tent"], "no row tent"),
     ],
 )
 def test_wrong_settings_are_named(options, words, tmp_path, capsys):
