@@ -39,6 +39,7 @@ class AdaptForm(QWidget):
         self._adapting, self._cautioning, self._sourcing = adapting, cautioning, sourcing
         self._default = AdaptConfig()
         self._offered: list[tuple[MethodInfo, str]] = []
+        self._rival = next(iter(self._default.rivals), _NONE)
         self.method = QComboBox()
         self.method.setSizeAdjustPolicy(
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
@@ -115,7 +116,7 @@ class AdaptForm(QWidget):
         self.unit.currentTextChanged.connect(self._set_unit)
         self.more.toggled.connect(self._show_more)
         self.method.currentIndexChanged.connect(self._show_method)
-        self.rival.currentIndexChanged.connect(self.refresh)
+        self.rival.currentIndexChanged.connect(self._choose_rival)
         self.start.clicked.connect(self._start)
         self._adapting.choices_changed.connect(self.show_choices)
         self._cautioning.changed.connect(self.show_cautions)
@@ -144,9 +145,7 @@ class AdaptForm(QWidget):
 
     @property
     def _rivals(self) -> tuple[str, ...]:
-        chosen = self.rival.currentData()
-        if chosen is None:
-            return self._default.rivals
+        chosen = self.rival.currentData() if self._offered else self._rival
         return () if chosen == _NONE else (chosen,)
 
     def show_choices(self) -> None:
@@ -242,12 +241,21 @@ class AdaptForm(QWidget):
         self.when.setText(text)
         self.when.setVisible(bool(text))
         others = [(m, why_not) for m, why_not in self._offered if m.name != chosen]
+        # What was wished for comes back when it can be tried again.
+        at = self.rival.findData(self._rival)
+        self.rival.blockSignals(True)
+        self.rival.setCurrentIndex(at)
+        self.rival.blockSignals(False)
         _fill(
             self.rival,
             [("nothing else", _NONE), *((m.title, m.name) for m, _ in others)],
-            next(iter(self._default.rivals), _NONE),
+            self._rival,
             {m.name: why_not for m, why_not in others if why_not},
         )
+        self.refresh()
+
+    def _choose_rival(self) -> None:
+        self._rival = self.rival.currentData()
         self.refresh()
 
     def _start(self) -> None:

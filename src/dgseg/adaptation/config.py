@@ -24,7 +24,9 @@ class AdaptConfig:
     rivals : tuple of str
         Further methods that are tried with the same corrections. Offered is the candidate
         of the rival for which the corrections that judge speak clearly more, if the gate
-        accepts it; else that of `method`. Nothing is tried where nothing can judge.
+        accepts it; else that of `method`. Nothing is tried where nothing can judge. Of
+        cords `tent` finds those that the default method does not, and of hearts it was
+        not taken where it did harm.
     minutes : float
         Time for the optimiser's steps, those of the trainings that judge included.
         Preparing, segmenting and comparing come on top: a minute or less for a handful
@@ -60,7 +62,7 @@ class AdaptConfig:
     """
 
     method: str = "mean-teacher"
-    rivals: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ("tent",)
     minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] = 2.0
     steps: Annotated[int, Field(ge=1)] | None = None
     device: str = "auto"

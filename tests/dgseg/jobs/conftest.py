@@ -97,6 +97,7 @@ def make_site(tmp_path, scan_files, tiny_bundle) -> MakeSite:
 
 
 QUICK = AdaptConfig(
+    rivals=(),
     steps=15,
     patch_px=32,
     batch_labelled=2,

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POS
 
 SOON_S = 60
 LONG = AdaptConfig(
+    rivals=(),
     steps=100_000,
     patch_px=32,
     batch_labelled=2,

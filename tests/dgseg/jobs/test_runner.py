@@ -21,6 +21,7 @@ from dgseg.site.proposals import read_proposal
 from dgseg.site.workspace import Workspace
 
 QUICK = AdaptConfig(
+    rivals=(),
     steps=60,
     patch_px=32,
     batch_labelled=2,

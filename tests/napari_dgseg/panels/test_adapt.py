@@ -141,8 +141,11 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     correcting, worker, press, next_slice
 ):
     correcting.unfold(4)
-    worker.answer(MethodsResult(methods=METHODS), 1)
     form, model = correcting.adapt.form, correcting.adapt.form.rival.model()
+    assert form.config.rivals == ("tent",)  # before it is known what there is
+    tent = MethodInfo(name="tent", title="Entropy", when="Odd.", needs_labels=False)
+    worker.answer(MethodsResult(methods=(*METHODS, tent)), 1)
+    assert form.rival.currentText() == "Entropy"
     assert not form.rival.isEnabled()
     assert "Correct 2 slices first" in form.rival.toolTip()
     for _ in range(2):
@@ -153,13 +156,14 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     there = {
         form.rival.itemData(at): model.item(at).isEnabled() for at in range(model.rowCount())
     }
-    assert there == {"none": True, "finetune": True, "meta-disentangle": False}
+    assert there == {"none": True, "finetune": True, "meta-disentangle": False, "tent": True}
+    assert form.config.rivals == ("tent",)
+    assert form.plan.text().endswith("Tries Entropy, too, and offers what does better.")
     form.rival.setCurrentIndex(form.rival.findData("none"))
     assert form.config.rivals == ()
     assert "Tries" not in form.plan.text()
     form.rival.setCurrentIndex(form.rival.findData("finetune"))
     assert form.config.rivals == ("finetune",)
-    assert form.plan.text().endswith("Tries Fine-tuning, too, and offers what does better.")
     form.holdout.setValue(0)
     assert "Tries" not in form.plan.text()
     assert not form.rival.isEnabled()
@@ -167,16 +171,23 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     form.holdout.setValue(4)
     assert form.rival.isEnabled()
     assert "judged by the" in form.rival.toolTip()
-    # Nothing is tried beside itself.
+
+
+def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
+    correcting.unfold(3)
+    next_slice()
+    press(correcting.correct.confirm)
+    correcting.unfold(4)
+    worker.answer(MethodsResult(methods=METHODS), 1)
+    form = correcting.adapt.form
+    assert form.config.rivals == ()  # the default one is not there
+    form.rival.setCurrentIndex(form.rival.findData("finetune"))
     form.method.setCurrentIndex(form.method.findData("finetune"))
     assert form.rival.findData("finetune") == -1
     assert form.config.rivals == ()
-    correcting.unfold(3)
-    press(correcting.correct.withdraw)
-    correcting.unfold(4)
-    form.rival.setCurrentIndex(form.rival.findData("mean-teacher"))
-    assert form.config.rivals == ("mean-teacher",)
-    assert "Tries" not in form.plan.text()  # one corrected slice is left
+    form.method.setCurrentIndex(form.method.findData("mean-teacher"))
+    assert form.config.rivals == ("finetune",)  # what was wished for is back
+    assert "Tries" not in form.plan.text()  # one corrected slice cannot judge
 
 
 def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
