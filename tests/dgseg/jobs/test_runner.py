@@ -21,7 +21,6 @@ from dgseg.site.proposals import read_proposal
 from dgseg.site.workspace import Workspace
 
 QUICK = AdaptConfig(
-    rivals=(),
     steps=60,
     patch_px=32,
     batch_labelled=2,
@@ -34,7 +33,7 @@ QUICK = AdaptConfig(
 )
 """Without a judgement, which takes further trainings."""
 
-CROSSED = dataclasses.replace(QUICK, holdout_every=4)
+CROSSED = dataclasses.replace(QUICK, holdout_every=4, rivals=())
 
 
 def told(folder) -> list[JobEvent]:
