@@ -126,11 +126,11 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
 def _few(scans: Sequence[KnownScan]) -> Iterable[Concern]:
     corrected = [(scan.scan_id, index) for scan in scans for index in scan.corrected]
     if len(corrected) == 1:
-        # docs/benchmarks/adaptation.md: it was so in 18 of 24 adaptations of hearts.
+        # docs/benchmarks/adaptation.md: of hearts it taught less than none did.
         yield Concern(
             "few",
-            "Only one slice is corrected. One has mostly made models worse, and none can judge "
-            "the new one. Correct two more, where the structures look different.",
+            "Only one slice is corrected. It may teach what is true of itself alone, and nothing "
+            "can judge the new model. Correct two more, where the structures look different.",
             tuple(corrected),
         )
 
