@@ -92,7 +92,7 @@ class AdaptForm(QWidget):
         more.addWidget(self.holdout, 0, 1)
         more.addWidget(label("of the corrected slices", tone="muted", wrap=False), 0, 2)
         tip = (
-            "Trained with the same corrections, in a quarter of the time, and judged by the\n"
+            "Trained with the same corrections, in two fifths of the time, and judged by the\n"
             "same slices: where it is clearly better, its model is offered. Which method\n"
             "suits a site cannot be told beforehand."
         )

@@ -34,10 +34,9 @@ LEAD = 0.02
 """What a rival's mean Dice must be above that of the chosen method: the slices that judge
 are few, and the best of several is often the luckiest."""
 
-RIVAL_COST = 1 / 3
-"""Time of a rival for each second of the chosen method. All take as many steps, and one of
-`tent` takes about a third of the time of one of `mean-teacher`; a slower rival makes the
-whole longer than was asked for."""
+STEP_COST = 0.4
+"""Time of a rival's step for each second of the chosen method's: what `tent` takes beside
+`mean-teacher`. A slower rival makes the whole longer than was asked for."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,8 @@ class Contest:
         configs = [replace(config, rivals=()), *self._rivals(config)]
         shares = [self.split.fold_share, *map(share_of, configs[1:])]
         # All trainings together take the time that was given.
-        whole = self.split.work * (1 + RIVAL_COST * (len(configs) - 1))
+        loads = [1 + len(self.split.folds) * share for share in shares]
+        whole = loads[0] + STEP_COST * sum(loads[1:])
         configs[0] = replace(configs[0], minutes=config.minutes / whole)
         part = PartWatcher(watcher, 0, partial(self._steps, shares), quiet=False)
         first = train_candidate(self.reader, self.bundle, configs[0], self.plan, part)

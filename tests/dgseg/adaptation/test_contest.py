@@ -167,8 +167,8 @@ def test_the_chosen_method_leaves_time_for_its_rivals(make_contest, watcher, mon
     monkeypatch.setattr(module, "train_candidate", look)
     contest = make_contest((1, 4))
     contest.enter(replace(CONFIG, minutes=8.0), watcher)
-    # Two groups of slices, each judged in half of the steps, and a rival.
-    assert minutes[0] == pytest.approx(8.0 / 2 / (4 / 3))
+    # Two groups of slices, each judged in half of the steps, and in as many of the rival's.
+    assert minutes[0] == pytest.approx(8.0 / (2 + 0.4 * 3))
 
 
 def test_what_is_finished_is_not_done_again(make_contest, watcher):
