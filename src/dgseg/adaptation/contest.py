@@ -23,7 +23,7 @@ from dgseg.adaptation.crossing import (
     site_crossing,
 )
 from dgseg.adaptation.gate import Verdict
-from dgseg.adaptation.holdout import HeldoutScores, Split, fold_steps, mean_dice
+from dgseg.adaptation.holdout import HeldoutScores, Split, mean_dice
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import PartWatcher, Watcher
 from dgseg.bundles.bundle import read_info
@@ -49,17 +49,14 @@ class Entrant:
         That it was trained with.
     candidate : Path
         Its bundle.
-    steps : int
-        Of its training.
     share : float
-        Steps of each further training that judges it, for each of these.
+        Steps of each further training that judges it, for each of its own.
     scores : HeldoutScores
         Of the slices that judge; empty where nothing does.
     """
 
     config: AdaptConfig
     candidate: Path
-    steps: int
     share: float
     scores: HeldoutScores
 
@@ -163,28 +160,28 @@ class Contest:
             If the watcher wanted it.
         """
         configs = [replace(config, rivals=()), *self._rivals(config)]
-        shares = [self.split.fold_share, *map(share_of, configs[1:])]
+        rest = (replace(self.split, fold_share=share_of(each)) for each in configs[1:])
+        splits = [self.split, *rest]
         # All trainings together take the time that was given.
-        loads = [1 + len(self.split.folds) * share for share in shares]
-        whole = loads[0] + STEP_COST * sum(loads[1:])
+        whole = self.split.work + STEP_COST * sum(each.work for each in splits[1:])
         configs[0] = replace(configs[0], minutes=config.minutes / whole)
-        part = PartWatcher(watcher, 0, partial(self._steps, shares), quiet=False)
+        part = PartWatcher(watcher, 0, partial(_steps, splits), quiet=False)
         first = train_candidate(self.reader, self.bundle, configs[0], self.plan, part)
         steps = int(read_info(first).training["steps"])
-        total = self._steps(shares, steps)
+        total = _steps(splits, steps)
         part = PartWatcher(watcher, 0, lambda _: total, quiet=False)
-        entrants = [self._judged(configs[0], first, self.plan, shares[0], part)]
+        entrants = [self._judged(configs[0], first, self.plan, splits[0], part)]
         for number in range(1, len(configs)):
             rival = replace(configs[number], steps=steps)
             title = registry.resolve(rival.method)[0].title
             watcher.phase("training", f"Trying {title} beside it, {steps} steps.")
-            before = self._steps(shares[:number], steps)
+            before = _steps(splits[:number], steps)
             part = PartWatcher(watcher, before, lambda _: total)
             plan = replace(self.plan, checkpoint=self.plan.checkpoint / f"rival-{number}")
             plan.checkpoint.mkdir(exist_ok=True)
             try:
                 candidate = train_candidate(self.reader, self.bundle, rival, plan, part)
-                entrants.append(self._judged(rival, candidate, plan, shares[number], part))
+                entrants.append(self._judged(rival, candidate, plan, splits[number], part))
             except DgsegError as error:
                 watcher.warn(error)
         return entrants
@@ -199,19 +196,18 @@ class Contest:
             for name in names
         ]
 
-    def _steps(self, shares: Sequence[float], steps: int) -> int:
-        """Of some entrants' trainings, those that judge included."""
-        n = len(self.split.folds)
-        return sum(steps + n * fold_steps(steps, share) for share in shares)
-
     def _judged(
-        self, config: AdaptConfig, candidate: Path, plan: Plan, share: float, part: Watcher
+        self, config: AdaptConfig, candidate: Path, plan: Plan, split: Split, part: Watcher
     ) -> Entrant:
-        steps = int(read_info(candidate).training["steps"])
-        crossing = site_crossing(self.reader, self.bundle, self.split, self.plan)
-        crossing = replace(crossing, folder=plan.checkpoint, share=share)
-        if self.split.folds:
+        crossing = site_crossing(self.reader, self.bundle, split, self.plan)
+        crossing = replace(crossing, folder=plan.checkpoint)
+        if split.folds:
             scores = cross_judge(crossing, candidate, config, part)
         else:
-            scores = judge_heldout(crossing, self.split.heldout, candidate, config, part)
-        return Entrant(config, candidate, steps, share, scores)
+            scores = judge_heldout(crossing, split.heldout, candidate, config, part)
+        return Entrant(config, candidate, split.fold_share, scores)
+
+
+def _steps(splits: Sequence[Split], steps: int) -> int:
+    """Of some entrants' trainings, those that judge included."""
+    return sum(steps + sum(split.fold_steps(steps)) for split in splits)

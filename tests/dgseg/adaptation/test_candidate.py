@@ -6,8 +6,7 @@ import torch
 from dgseg.adaptation.candidate import describe, fine_tune, items_without
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.reader import SiteReader
-from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
-from dgseg.nets.build import build
+from dgseg.bundles.bundle import BundleInfo, read_info
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
 from dgseg.training.store import SliceStore
@@ -74,17 +73,9 @@ def test_a_preset_is_written_down_as_its_method():
     assert describe(parent, AdaptConfig(method="dgnet-plus"), ("b",), {}).method == "dgnet"
 
 
-def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(make_item, watcher, tmp_path):
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    parent = BundleInfo(
-        name="cord",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-        domains=("a",),
-    )
-    write_bundle(tmp_path / "model", parent, build(network).state_dict())
+def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(
+    make_item, bundle, watcher, tmp_path
+):
     items = [make_item(0, corrected=(1, 3)), make_item(1)]
     reads = []
 
@@ -96,10 +87,8 @@ def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(make_item, wat
     folder = tmp_path / "checkpoint"
     folder.mkdir()
     for _ in range(2):
-        made = fine_tune(
-            scans, tmp_path / "model", config, folder, watcher, counts=lambda: {"n_scans": 2}
-        )
+        made = fine_tune(scans, bundle, config, folder, watcher, counts=lambda: {"n_scans": 2})
     info = read_info(made)
-    assert (info.parent_id, info.domains) == (parent.bundle_id, ("a", "clinic"))
+    assert (info.parent_id, info.domains) == (read_info(bundle).bundle_id, ("a", "clinic"))
     assert (info.training["steps"], info.training["n_scans"]) == (2, 2)
     assert len(reads) == 1

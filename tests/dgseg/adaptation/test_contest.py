@@ -15,10 +15,8 @@ from dgseg.adaptation.contest import LEAD, Contest, Entrant, in_turn, told_of
 from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import HeldoutScores, choose_split
 from dgseg.adaptation.reader import SiteReader
-from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.bundles.bundle import read_info
 from dgseg.errors import MethodError
-from dgseg.nets.build import build
-from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
 
 CONFIG = AdaptConfig(
@@ -32,21 +30,6 @@ CONFIG = AdaptConfig(
     learning_rate=1e-3,
     options={"consistency_weight": 1.0},
 )
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    info = BundleInfo(
-        name="cord",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-        domains=("a",),
-    )
-    write_bundle(tmp_path / "model", info, build(network).state_dict())
-    return tmp_path / "model"
 
 
 @pytest.fixture
@@ -75,7 +58,7 @@ def entrant(method, share):
     truth = np.ones((1, 100), np.uint8)
     old, new = (np.where(np.arange(100) < n, 1, 0)[None] for n in (50, round(100 * share)))
     scores.add("scan", 0, truth, old, new)
-    return Entrant(replace(CONFIG, method=method), None, 4, 0.5, scores)
+    return Entrant(replace(CONFIG, method=method), None, 0.5, scores)
 
 
 def gain(share):

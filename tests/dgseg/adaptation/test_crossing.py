@@ -12,31 +12,13 @@ from dgseg.adaptation.crossing import cross_judge, share_of, site_crossing
 from dgseg.adaptation.holdout import FOLD_SHARE, choose_split, fold_steps
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped
-from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
+from dgseg.bundles.bundle import read_info, read_weights
 from dgseg.methods.one_network import OneNetwork
-from dgseg.nets.build import build
-from dgseg.scans.preprocessing import Preprocessing
-from dgseg.scans.schema import SPINAL_GM
 from dgseg.site.proposals import read_proposal
 
 CONFIG = AdaptConfig(
     steps=6, device="cpu", precision="fp32", patch_px=32, threads=1, batch_unlabelled=2
 )
-
-
-@pytest.fixture
-def bundle(tmp_path):
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    info = BundleInfo(
-        name="cord",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-        domains=("a",),
-    )
-    write_bundle(tmp_path / "model", info, build(network).state_dict())
-    return tmp_path / "model"
 
 
 @pytest.fixture
