@@ -133,6 +133,20 @@ class MeanTeacherConfig(TeacherConfig):
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TwoTeachersConfig(MeanTeacherConfig):
+    """Two students of one configuration, of whom the second always is as with few slices.
+
+    Attributes
+    ----------
+    few_slices : int
+        With so many labelled slices in all, or fewer, the second student is the only one,
+        if the bundle is good on them.
+    """
+
+    few_slices: Annotated[int, Field(ge=0)] = 0
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class TentConfig(AdaptingConfig):
     """Surer answers at slices that nobody has labelled.
 

@@ -180,7 +180,7 @@ class Disentangling(OneNetwork):
 
     def _teacher(self, images: Tensor) -> Tensor:
         assert self.mean is not None
-        return self._probabilities(self.mean.net, images)
+        return self.probabilities(self.mean.net, images)
 
     def _ramp(self, episode: Episode) -> float:
         return sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))

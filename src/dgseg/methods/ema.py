@@ -1,8 +1,9 @@
-"""A network whose weights are the running mean of another's."""
+"""Networks whose weights are the mean of others'."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -50,3 +51,18 @@ def pull(net: nn.Module, target: nn.Module, share: float) -> None:
     """Move a network's weights by a share of the way to those of another."""
     weights: list[torch.Tensor] = list(net.parameters())
     torch._foreach_lerp_(weights, list[torch.Tensor](target.parameters()), share)
+
+
+@torch.no_grad()
+def mean_of(nets: Sequence[nn.Module]) -> nn.Module:
+    """A network with the plain mean of the weights of several; buffers are the first's.
+
+    Parameters
+    ----------
+    nets : sequence of nn.Module
+        Of one architecture, none of them wrapped by Fabric; they are left as they are.
+    """
+    mean = copy.deepcopy(nets[0])
+    for n, net in enumerate(nets[1:], start=2):
+        pull(mean, net, 1 / n)
+    return mean

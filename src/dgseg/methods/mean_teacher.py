@@ -120,7 +120,7 @@ class MeanTeacher(OneNetwork):
 
     def _teacher(self, net: nn.Module, images: Tensor) -> Tensor:
         """Probabilities for slices that are not moved."""
-        return self._ensemble(partial(self._probabilities, net), images)
+        return self._ensemble(partial(self.probabilities, net), images)
 
     def _weight(self, episode: Episode) -> float:
         ramp = sigmoid_ramp_up(episode.step, round(self.config.ramp * self.total_steps))

@@ -111,7 +111,7 @@ class MetaDisentangle(DGNet):
         return self._learn(everything, *self._split(everything, episode))
 
     def _teacher(self, images: Tensor) -> Tensor:
-        return self._ensemble(partial(self._probabilities, self.__dict__["_asked"]), images)
+        return self._ensemble(partial(self.probabilities, self.__dict__["_asked"]), images)
 
     def _weights(self, episode: Episode) -> dict[str, float]:
         """Holding what no label shows weighs as much as learning what labels show."""

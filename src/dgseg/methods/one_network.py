@@ -29,6 +29,12 @@ class OneNetwork(Method):
     With an `AdaptingConfig` also an anchor to the weights at the start, and a choice
     of the weights that are trained.
 
+    Attributes
+    ----------
+    wary : bool
+        Whether it trusts what the network was at the start more than the labels, see
+        `TeacherConfig.few_slices`; known once it is prepared.
+
     Parameters
     ----------
     net : nn.Module
@@ -72,7 +78,7 @@ class OneNetwork(Method):
         asked = isinstance(config, TeacherConfig)
         self.start = frozen_copy(net) if self._anchor or asked else None
         self._absent: tuple[int, ...] = ()
-        self._wary = False
+        self.wary = False
         optimiser = torch.optim.AdamW(
             _groups(net, config.weight_decay),
             lr=config.learning_rate,
@@ -95,7 +101,7 @@ class OneNetwork(Method):
         config = self.config
         if isinstance(config, TeacherConfig) and labelled.dice is not None:
             few = 0 < labelled.n_slices <= config.few_slices
-            self._wary = few and labelled.dice >= config.good_dice
+            self.wary = few and labelled.dice >= config.good_dice
         self._absent = labelled.absent
         if self._absent and self.start is None:
             # The running mean is what the network was, and Fabric has not wrapped it.
@@ -108,7 +114,7 @@ class OneNetwork(Method):
         own running mean drifts away with it. So it does with very few slices, towards
         what is true of these alone, which matters where the network was good before.
         """
-        running = None if self.mean is None or self._wary else self.mean.net
+        running = None if self.mean is None or self.wary else self.mean.net
         teacher = running if episode.has_labels and running is not None else self.start
         assert teacher is not None
         return teacher
@@ -116,7 +122,7 @@ class OneNetwork(Method):
     def _trust(self) -> float:
         """Factor of the supervised loss with a `TeacherConfig`."""
         assert isinstance(self.config, TeacherConfig)
-        return self.config.few_weight if self._wary else 1.0
+        return self.config.few_weight if self.wary else 1.0
 
     def deployable(self) -> nn.Module:
         """The running mean of the network where there is one, else the network."""
@@ -129,7 +135,7 @@ class OneNetwork(Method):
         net.eval()
         try:
             with torch.no_grad():
-                return self._probabilities(net, images)
+                return self.probabilities(net, images)
         finally:
             net.train(was_training)
 
@@ -162,7 +168,7 @@ class OneNetwork(Method):
         logits: Tensor = self._wrapped(images)
         return logits
 
-    def _probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
+    def probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
         """Probabilities of a network that Fabric has not wrapped, in its precision."""
         with self._fabric.autocast():
             logits: Tensor = net(images)
@@ -220,7 +226,7 @@ class OneNetwork(Method):
             return {}
         assert self.start is not None
         with torch.no_grad():
-            before = self._probabilities(self.start, view.images)
+            before = self.probabilities(self.start, view.images)
         valid = torch.ones_like(before[:, 0], dtype=torch.bool)
         if view.valid is not None:
             valid &= view.valid

@@ -65,17 +65,25 @@ def make_net(name, settings):
 def make_method(name, total=40, precision="32-true", device="cpu", weights=None, **options):
     """A method over a tiny network that is always the same, or has the given weights."""
     settings = {"augment": "weak", "learning_rate": 1e-2} | options
-    described, net = make_net(name, settings)
-    if weights is not None:
-        net.load_state_dict(weights)
+    net, bank = make_start(name, settings, weights)
     with torch.random.fork_rng():
         torch.manual_seed(7)  # a method may bring networks of its own, such as a judge
         fabric = Fabric(accelerator=device, devices=1, precision=precision)
-        bank = make_style_bank(described) if described["kind"] == "disentangled" else None
-        kind, _ = resolve(name)
-        if kind.adapts:
-            net = kind.adopt(net, () if bank is None else tuple(bank.domains), ("a", "b"))
         return create(name, net, fabric, settings, total, style_bank=bank).train()
+
+
+def make_start(name, settings, weights=None):
+    """The network that a method is given, and the style bank of the bundle it is from."""
+    described, net = make_net(name, settings)
+    if weights is not None:
+        net.load_state_dict(weights)
+    bank = make_style_bank(described) if described["kind"] == "disentangled" else None
+    kind, _ = resolve(name)
+    if kind.adapts:
+        with torch.random.fork_rng():
+            torch.manual_seed(7)
+            net = kind.adopt(net, () if bank is None else tuple(bank.domains), ("a", "b"))
+    return net, bank
 
 
 def make_style_bank(network, names=("source",)):
@@ -194,6 +202,11 @@ def domains():
 @pytest.fixture
 def method():
     return make_method
+
+
+@pytest.fixture
+def start():
+    return make_start
 
 
 @pytest.fixture

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
-from dgseg.methods.ema import RunningMean, pull
+from dgseg.methods.ema import RunningMean, mean_of, pull
 
 
 def test_begins_as_the_plain_mean():
@@ -63,3 +65,15 @@ def test_pull():
     torch.testing.assert_close(one.weight, middle)
     pull(one, other, 1.0)
     assert torch.equal(one.weight, other.weight)
+
+
+def test_the_mean_of_networks_is_that_of_their_weights():
+    nets = [nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(3)]
+    nets[0](torch.randn(5, 2))
+    kept = [copy.deepcopy(net.state_dict()) for net in nets]
+    mean = mean_of(nets)
+    for name, value in mean.named_parameters():
+        torch.testing.assert_close(value, torch.stack([each[name] for each in kept]).mean(0))
+    assert torch.equal(mean[1].running_mean, kept[0]["1.running_mean"])
+    for net, before in zip(nets, kept, strict=True):
+        assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())

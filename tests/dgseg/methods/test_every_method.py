@@ -27,19 +27,19 @@ def test_says_what_it_is(name):
     assert kind.Config().__dataclass_params__.frozen
 
 
+PLAIN_TEACHER = {
+    "consistency": "mse",
+    "confidence": 0.0,
+    "consistency_weight": 20.0,
+    "ramp": 0.25,
+    "teacher_views": 0,
+    "temperature": 1.0,
+}
+"""As published: who knows nothing yet must not be sharpened, nor trusted."""
+
 EASED = {
-    # From scratch, as published: who knows nothing yet must not be sharpened, nor trusted.
-    "mean-teacher": (
-        50,
-        {
-            "consistency": "mse",
-            "confidence": 0.0,
-            "consistency_weight": 20.0,
-            "ramp": 0.25,
-            "teacher_views": 0,
-            "temperature": 1.0,
-        },
-    ),
+    "mean-teacher": (50, PLAIN_TEACHER),
+    "two-teachers": (50, PLAIN_TEACHER),
     "lddg": (70, {}),  # the noise in its features costs some steps
     "sdnet": (50, {"anatomy": "softmax", "ce_weight": 1.0}),  # binary anatomy is slow at first
 }
@@ -99,10 +99,10 @@ def test_prediction_is_the_deployable_networks(name, method, domains, slices):
         torch.testing.assert_close(learner.predict(images), net(images).softmax(1))
 
 
-def test_deployable_weights_fit_the_network_they_came_from(name, method):
+def test_deployable_weights_fit_the_network_they_came_from(name, method, start):
     """By name and shape, without a wrapper's prefix: a bundle takes them as they are."""
     learner = method(name)
-    expected = {k: v.shape for k, v in method(name).net.state_dict().items()}
+    expected = {k: v.shape for k, v in start(name, {})[0].state_dict().items()}
     assert {k: v.shape for k, v in learner.deployable().state_dict().items()} == expected
     assert any(key.endswith("head.weight") for key in expected)
 

@@ -12,7 +12,15 @@ from dgseg.evaluation.adaptation.plan import CEILING, CHOICES, EVEN, FLOOR, Adap
 from dgseg.evaluation.benchmark.filing import Filed, places, read_finished
 
 # The order of a table: the simple choices first.
-_ORDER = (FLOOR, "tent", "finetune", "mean-teacher", "meta-disentangle", CEILING)
+_ORDER = (
+    FLOOR,
+    "tent",
+    "finetune",
+    "mean-teacher",
+    "two-teachers",
+    "meta-disentangle",
+    CEILING,
+)
 
 
 @dataclass(frozen=True)
