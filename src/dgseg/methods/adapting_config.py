@@ -141,9 +141,12 @@ class TwoTeachersConfig(MeanTeacherConfig):
     few_slices : int
         With so many labelled slices in all, or fewer, the second student is the only one,
         if the bundle is good on them.
+    good_dice : float
+        Mean Dice of the bundle on the labelled slices below which the first is the only one.
     """
 
-    few_slices: Annotated[int, Field(ge=0)] = 0
+    few_slices: Annotated[int, Field(ge=0)] = 1
+    good_dice: _Share = 0.65
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))

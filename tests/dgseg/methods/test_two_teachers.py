@@ -7,7 +7,7 @@ import torch
 
 from dgseg.methods.base import Labelled
 
-GOOD, BAD, NONE = Labelled(4, dice=0.7), Labelled(4, dice=0.5), Labelled(0)
+GOOD, BAD, NONE = Labelled(4, dice=0.7), Labelled(4, dice=0.6), Labelled(0)
 
 
 def weights(net):
@@ -74,7 +74,7 @@ def test_where_one_student_is_enough_it_is_a_mean_teacher(method, episode, label
 def test_few_slices_may_be_left_to_the_wary_student_alone(method, episode):
     learner = taught(method("two-teachers", few_slices=2), episode, Labelled(2, dice=0.7))
     assert [student.wary for student in learner.students] == [True]
-    learner = taught(method("two-teachers"), episode, Labelled(1, dice=0.7))
+    learner = taught(method("two-teachers"), episode, Labelled(3, dice=0.7))
     assert [student.wary for student in learner.students] == [False, True]
 
 

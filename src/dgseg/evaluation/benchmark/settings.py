@@ -13,6 +13,8 @@ from dgseg.training.config import TrainConfig
 _OF_THE_MACHINE = {"threads", "checkpoint_every_s", "memory_limit_gb"}
 # Came after the first cells: where they change nothing, those are still the same cells.
 _CAME_LATER = {"kl_free", "few_slices", "few_weight", "good_dice"}
+# Younger than these: there are no cells without them.
+_WHOLE = {"TwoTeachersConfig"}
 
 
 def training_settings(config: TrainConfig, n_classes: int, n_domains: int) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def preset_settings(preset: Any, whole: bool = False) -> dict[str, Any]:
         Nothing is left out: with these labels, what was added changes something.
     """
     defaults = {field.name: field.default for field in fields(preset)}
+    whole = whole or type(preset).__name__ in _WHOLE
     return {
         name: value
         for name, value in asdict(preset).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from dgseg.evaluation.benchmark.settings import preset_settings, through_json, training_settings
+from dgseg.methods.adapting_config import MeanTeacherConfig, TwoTeachersConfig
 from dgseg.methods.config import DeepAllConfig
 from dgseg.methods.dgnet_config import PLUS_CPU
 from dgseg.training.config import TrainConfig
@@ -16,6 +17,11 @@ def test_a_setting_that_came_later_is_kept_only_where_it_changes_something():
     changed = preset_settings(replace(PLUS_CPU, kl_free=0.25))
     assert changed == before | {"kl_free": 0.25}
     assert preset_settings(PLUS_CPU, whole=True) == asdict(PLUS_CPU)
+
+
+def test_a_preset_that_is_younger_than_such_settings_is_kept_whole():
+    assert preset_settings(TwoTeachersConfig()) == asdict(TwoTeachersConfig())
+    assert "few_slices" not in preset_settings(MeanTeacherConfig())
 
 
 def test_presets_without_such_settings_are_kept_whole():
