@@ -69,8 +69,8 @@ class BenchmarkAdaptation:
     """Further corrected slices that nothing learns from, for the gate to judge by."""
     gate: Literal["further", "crossed"] = "further"
     """crossed: judge by the corrected slices themselves, by trainings without some of them."""
-    patch_px: int | None = None
-    """Side of the crops on the model's grid; the bundle's own if not given."""
+    patch_px: int = 128
+    """Side of the crops on the model's grid; 128 as in a job."""
     batch_labelled: int = 4
     """Corrected slices in a step."""
     batch_unlabelled: int = 4
@@ -139,7 +139,6 @@ class BenchmarkAdaptation:
             ks=self.ks,
             seeds=self.seeds,
             choices=tuple(dict.fromkeys(self.choose)),
-            patch_px=self.patch_px,
             gate_slices=self.gate_slices,
             gate=self.gate,
             ceiling=None if self.ceiling == "none" else adaptation_row(self.ceiling),
@@ -160,6 +159,7 @@ class BenchmarkAdaptation:
                 **budget,
                 batch_labelled=self.batch_labelled,
                 batch_unlabelled=self.batch_unlabelled,
+                patch_px=self.patch_px,
                 learning_rate=self.learning_rate,
                 device=self.device,
                 precision=self.precision,

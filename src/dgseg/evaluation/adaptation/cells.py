@@ -140,7 +140,7 @@ def task_of(
     corrected: dict[str, tuple[int, ...]] = {}
     kept: dict[str, tuple[int, ...]] = {}
     folds: tuple[Slices, ...] = ()
-    config = plan.config_of(cell, info)
+    config = plan.config_of(cell)
     if config is not None:
         there = saved_candidates(out / "candidates", halves, data.entries, cell.data)
         if cell.k is None:

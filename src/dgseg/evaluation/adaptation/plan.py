@@ -36,7 +36,6 @@ CROSSED = "crossed"
 GATES = (FURTHER, CROSSED)
 """What a gate can judge by."""
 
-_PATCH_PX = 128
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,6 @@ class AdaptationPlan:
         Numbers of corrected slices.
     seeds : tuple of int
         Of the halves and of the trainings.
-    patch_px : int or None
-        Side of the crops; None for that of the bundle's own training.
     choices : tuple of str
         Of `CHOICES`: how those slices are chosen. Where there are none to choose, the
         first of `CHOICES` stands for all.
@@ -173,7 +170,6 @@ class AdaptationPlan:
     ks: tuple[int, ...] = (0, 1, 3, 5)
     seeds: tuple[int, ...] = (0,)
     choices: tuple[str, ...] = (EVEN,)
-    patch_px: int | None = None
     gate_slices: int = 3
     gate: str = FURTHER
     ceiling: AdaptationRow | None = None
@@ -272,14 +268,12 @@ class AdaptationPlan:
                 return each
         raise KeyError(cell)
 
-    def config_of(self, cell: AdaptationCell, info: BundleInfo) -> AdaptConfig | None:
+    def config_of(self, cell: AdaptationCell) -> AdaptConfig | None:
         """The adaptation of a cell; None for the bundle as it is.
 
         Parameters
         ----------
         cell : AdaptationCell
-        info : BundleInfo
-            Of the bundle that is adapted.
 
         Raises
         ------
@@ -289,7 +283,6 @@ class AdaptationPlan:
         row = self.row_of(cell)
         if row is None:
             return None
-        its_own = info.training.get("config", {}).get("patch_px", _PATCH_PX)
         changes: dict[str, Any] = {}
         if cell.label == CEILING and self.ceiling_steps is not None:
             changes["steps"] = self.ceiling_steps
@@ -298,7 +291,6 @@ class AdaptationPlan:
             method=row.method,
             options=dict(row.options),
             seed=cell.seed,
-            patch_px=self.patch_px or its_own,
             holdout_every=0,  # what the gate judges by is chosen by `gate_slices`
             **changes,
         )

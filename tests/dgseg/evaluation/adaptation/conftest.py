@@ -52,6 +52,7 @@ def make_plan(bundle_plan):
             steps=changes.pop("steps", 2),
             batch_labelled=2,
             batch_unlabelled=2,
+            patch_px=32,
             device="cpu",
             precision="fp32",
         )

@@ -89,12 +89,11 @@ def test_a_cell_is_adapted_with_its_own_settings(make_plan, bundles, cell_of):
         "mean-teacher:anchor=2", ceiling=adaptation_row("deepall"), ceiling_steps=9, seeds=(4,)
     )
     cell = cell_of(plan, "mean-teacher:anchor=2")
-    info = read_info(bundle_of(cell, plan, bundles))
-    config = plan.config_of(cell, info)
+    config = plan.config_of(cell)
     assert (config.method, config.options, config.seed) == ("mean-teacher", {"anchor": 2}, 4)
     assert (config.patch_px, config.steps, config.holdout_every) == (32, 2, 0)
-    assert plan.config_of(cell_of(plan, FLOOR, 0), info) is None
-    ceiling = plan.config_of(cell_of(plan, CEILING, None), info)
+    assert plan.config_of(cell_of(plan, FLOOR, 0)) is None
+    ceiling = plan.config_of(cell_of(plan, CEILING, None))
     assert (ceiling.method, ceiling.steps) == ("deepall", 9)
 
 
