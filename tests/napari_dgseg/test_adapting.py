@@ -98,7 +98,7 @@ def test_without_corrections_what_needs_none_can_start(adapting):
 
 
 FINETUNE = MethodInfo(name="finetune", title="Fine-tuning", when="For many.")
-TEACHER = MethodInfo(name="mean-teacher", title="Teacher", when="Always.", needs_labels=False)
+TEACHER = MethodInfo(name="two-teachers", title="Teacher", when="Always.", needs_labels=False)
 META = MethodInfo(
     name="meta-disentangle",
     title="Meta",
@@ -162,7 +162,7 @@ def test_choices_are_asked_once_and_shown(adapting, worker):
     adapting.ask_choices()
     adapting.ask_choices()
     assert [type(request) for request in worker.requests] == [Methods, Devices]
-    method = MethodInfo(name="mean-teacher", title="Mean Teacher", when="For most sites.")
+    method = MethodInfo(name="two-teachers", title="Mean Teacher", when="For most sites.")
     worker.answer(MethodsResult(methods=(method,)), 1)
     device = DeviceInfo(name="cpu", title="CPU", free_bytes=None, total_bytes=None)
     worker.answer(DevicesResult(devices=(device,)), 2)

@@ -61,7 +61,7 @@ class AdaptConfig:
         learning rate.
     """
 
-    method: str = "mean-teacher"
+    method: str = "two-teachers"
     rivals: tuple[str, ...] = ("tent",)
     minutes: Annotated[float, Field(gt=0, le=7 * 24 * 60)] = 2.0
     steps: Annotated[int, Field(ge=1)] | None = None

@@ -36,7 +36,8 @@ are few, and the best of several is often the luckiest."""
 
 STEP_COST = 0.4
 """Time of a rival's step for each second of the chosen method's: what `tent` takes beside
-`mean-teacher`. A slower rival makes the whole longer than was asked for."""
+`mean-teacher`, or `two-teachers` with one student; beside two it takes half of that. A
+slower rival makes the whole longer than was asked for."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def test_a_candidate_knows_its_parent_and_is_called_adapted_once():
     assert grandchild.parent_id == child.bundle_id != parent.bundle_id
     assert grandchild.domains == ("a", "b", "clinic")
     assert child.licence == "CC0"
-    assert child.method == "mean-teacher"
+    assert child.method == "two-teachers"
     assert np.isclose(child.training["steps"], 3)
 
 

@@ -20,6 +20,7 @@ from dgseg.errors import MethodError
 from dgseg.scans.schema import SPINAL_GM
 
 CONFIG = AdaptConfig(
+    method="mean-teacher",
     rivals=("tent",),
     steps=4,
     device="cpu",

@@ -17,7 +17,13 @@ from dgseg.methods.one_network import OneNetwork
 from dgseg.site.proposals import read_proposal
 
 CONFIG = AdaptConfig(
-    steps=6, device="cpu", precision="fp32", patch_px=32, threads=1, batch_unlabelled=2
+    method="mean-teacher",
+    steps=6,
+    device="cpu",
+    precision="fp32",
+    patch_px=32,
+    threads=1,
+    batch_unlabelled=2,
 )
 
 

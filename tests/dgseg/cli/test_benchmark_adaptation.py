@@ -47,7 +47,11 @@ def test_options_make_a_plan(runs, tmp_path, capsys):
     assert (plan.choices, plan.gate) == (("even", "suggested"), "crossed")
     assert [row.label for row in plan.rows] == ["mean-teacher", "mean-teacher:anchor=1"]
     assert (plan.ks, plan.seeds, plan.bundles.targets) == ((0, 3), (0, 1), (target,))
-    assert (plan.config.patch_px, plan.gate_slices, plan.ceiling.method) == (64, 3, "mean-teacher")
+    assert (plan.config.patch_px, plan.gate_slices, plan.ceiling.method) == (
+        64,
+        3,
+        "mean-teacher",
+    )
     config = plan.config
     assert (config.steps, config.batch_labelled, config.batch_unlabelled) == (50, 2, 6)
     assert config.learning_rate is None

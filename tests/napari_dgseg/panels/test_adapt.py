@@ -93,7 +93,7 @@ def test_says_why_it_waits_and_keeps_the_history_in_reach(dock):
 
 METHODS = (
     MethodInfo(name="finetune", title="Fine-tuning", when="Many corrections."),
-    MethodInfo(name="mean-teacher", title="Teacher", when="Few.", needs_labels=False),
+    MethodInfo(name="two-teachers", title="Teacher", when="Few.", needs_labels=False),
     MethodInfo(
         name="meta-disentangle",
         title="Meta",
@@ -116,9 +116,9 @@ def test_only_what_can_run_can_be_chosen(correcting, worker, press, next_slice, 
     correcting.unfold(4)
     worker.answer(MethodsResult(methods=METHODS), 1)
     form = correcting.adapt.form
-    assert _choices(form) == {"mean-teacher": True, "meta-disentangle": False}
+    assert _choices(form) == {"two-teachers": True, "meta-disentangle": False}
     assert "no style bank" in form.method.itemData(1, Qt.ItemDataRole.ToolTipRole)
-    assert form.config.method == "mean-teacher"
+    assert form.config.method == "two-teachers"
     assert "from the scans alone" in form.plan.text()
     assert form.start.isEnabled()
     correcting.unfold(3)
@@ -126,14 +126,14 @@ def test_only_what_can_run_can_be_chosen(correcting, worker, press, next_slice, 
     press(correcting.correct.confirm)
     assert _choices(form) == {
         "finetune": True,
-        "mean-teacher": True,
+        "two-teachers": True,
         "meta-disentangle": False,
     }
-    assert form.config.method == "mean-teacher"
+    assert form.config.method == "two-teachers"
     form.method.setCurrentIndex(0)
     press(correcting.correct.withdraw)
     # What was chosen cannot run any more: the default takes its place.
-    assert form.config.method == "mean-teacher"
+    assert form.config.method == "two-teachers"
     assert form.when.text() == "Few."
 
 
@@ -185,7 +185,7 @@ def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
     form.method.setCurrentIndex(form.method.findData("finetune"))
     assert form.rival.findData("finetune") == -1
     assert form.config.rivals == ()
-    form.method.setCurrentIndex(form.method.findData("mean-teacher"))
+    form.method.setCurrentIndex(form.method.findData("two-teachers"))
     assert form.config.rivals == ("finetune",)  # what was wished for is back
     assert "Tries" not in form.plan.text()  # one corrected slice cannot judge
 
@@ -194,7 +194,7 @@ def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
     assert [type(request).__name__ for request in worker.requests] == ["Methods", "Devices"]
     methods = (
         MethodInfo(name="deepall", title="Supervised", when="Many corrections."),
-        MethodInfo(name="mean-teacher", title="Mean Teacher", when="Few corrections."),
+        MethodInfo(name="two-teachers", title="Mean Teacher", when="Few corrections."),
     )
     worker.answer(MethodsResult(methods=methods), 1)
     form = ready.adapt.form
@@ -218,7 +218,7 @@ def test_every_field_reaches_the_job(ready, idle, press, monkeypatch):
     idle()
     config = launched[0].spec.config
     assert (config.steps, config.holdout_every) == (123, 2)
-    assert (config.method, config.device) == ("mean-teacher", "auto")
+    assert (config.method, config.device) == ("two-teachers", "auto")
 
 
 def test_minutes_reach_the_job(ready):

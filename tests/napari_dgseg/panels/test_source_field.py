@@ -74,7 +74,7 @@ def test_none_again(form, choose, press, tmp_path):
     assert form.source.folder.text() == "None"
     assert not form.source.problem.isVisible()
     assert form.start.isEnabled()
-    assert form.config.method == "mean-teacher"
+    assert form.config.method == "two-teachers"
 
 
 def test_what_is_wrong_is_not_folded_away(filled, form, press, idle, tmp_path):

@@ -37,7 +37,6 @@ GATES = (FURTHER, CROSSED)
 """What a gate can judge by."""
 
 
-
 @dataclass(frozen=True)
 class AdaptationRow:
     """A method as a row of the tables.
