@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dgseg.adaptation.gate import Evidence, judge
+from dgseg.adaptation.gate import Evidence, judge, judge_again
 
 RISE = ({"GM": 0.70, "WM": 0.80}, {"GM": 0.80, "WM": 0.86})
 
@@ -142,6 +142,19 @@ def test_volumes_that_change_much_must_be_looked_at():
     verdict = judge(evidence(*RISE, ratios={"a": {"GM": 3.0, "WM": 1.0}}))
     assert verdict.colour == "amber"
     assert "GM +200 %" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("ratio", "colour"), [(0.42, "green"), (0.38, "amber"), (2.4, "green")]
+)
+def test_mending_half_of_a_structure_is_no_doubt(ratio, colour):
+    assert judge(evidence(*RISE, ratios={"a": {"GM": ratio, "WM": 1.0}})).colour == colour
+
+
+def test_a_verdict_can_be_given_again_from_its_numbers():
+    first = judge(evidence(*RISE, n_better=3, crossed=True, ratios={"a": {"GM": 3.0}}))
+    again = judge_again(json.loads(json.dumps(first.numbers)))
+    assert (again.colour, again.sentence) == (first.colour, first.sentence)
 
 
 def test_little_agreement_must_be_looked_at():

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dgseg.adaptation.gate import judge_again
 from dgseg.evaluation.adaptation.cells import FORMAT
 from dgseg.evaluation.adaptation.plan import CEILING, CHOICES, EVEN, FLOOR, AdaptationCell
 from dgseg.evaluation.benchmark.filing import Filed, places, read_finished
@@ -67,7 +68,8 @@ class AdaptedScores:
         One for each scan of the test half, as in
         `dgseg.evaluation.benchmark.results.CellScores`.
     gate : mapping or None
-        The verdict; None where nothing was adapted, or nothing was left to judge by.
+        The verdict by the present rules, on what the gate saw then; None where nothing was
+        adapted, or nothing was left to judge by.
     steps : int
     seconds : float
         Of the training.
@@ -183,6 +185,7 @@ def _place(line: Line) -> tuple[int, str, int, int]:
 
 
 def _taken(content: dict[str, Any]) -> AdaptedScores:
+    gate = content["gate"]
     return AdaptedScores(
         cell=AdaptationCell(**content["cell"]),
         schema=tuple(content["schema"]),
@@ -190,7 +193,7 @@ def _taken(content: dict[str, Any]) -> AdaptedScores:
         divided_by=str(content["divided_by"]),
         n_corrected=sum(map(len, content["corrected"].values())),
         scans=tuple(content["subjects"]),
-        gate=content["gate"],
+        gate=None if gate is None else asdict(judge_again(gate["numbers"])),
         steps=int(content["steps"]),
         seconds=float(content["seconds"]),
     )

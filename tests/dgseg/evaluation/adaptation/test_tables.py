@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 
 import pytest
 
+from dgseg.adaptation.gate import Evidence, judge
 from dgseg.errors import TrainingError
 from dgseg.evaluation.adaptation.plan import CEILING, FLOOR, AdaptationCell
 from dgseg.evaluation.adaptation.results import Line, group_cells, read_cells
@@ -30,10 +32,15 @@ def scan(subject, dice):
     return {"subject": subject, "scan_id": f"{subject}-scan", "n_slices": 5, **scores}
 
 
+def verdict(accept):
+    """Green, or red."""
+    before, after = {"LV": 0.6, "RV": 0.6}, dict.fromkeys(("LV", "RV"), 0.8 if accept else 0.4)
+    return judge(Evidence(3, before, after, *((3, 0) if accept else (0, 3))))
+
+
 def content(target, label, k, dice, *, seed=0, accept=None, choice="even", **changes):
     cell = AdaptationCell("hearts", target, "dgnet-plus", label, k, seed, choice)
-    colour = {True: "green", False: "red"}
-    gate = None if accept is None else {"colour": colour[accept], "accept": accept}
+    gate = None if accept is None else asdict(verdict(accept))
     return {
         "format": 1,
         "cell": cell.as_json(),
@@ -78,6 +85,13 @@ def measured(write):
 def group_of(out):
     (group,) = group_cells(read_cells(out))
     return group
+
+
+def test_verdicts_are_those_of_the_present_rules(write):
+    """What a cell has written down was said when other rules held, perhaps."""
+    gate = asdict(verdict(True)) | {"colour": "red", "accept": False}
+    (read,) = read_cells(write(content("a", "finetune", 3, 0.6) | {"gate": gate}))
+    assert (read.gate["colour"], read.gate["accept"]) == ("green", True)
 
 
 def test_gains_are_those_that_one_counts_by_hand(measured):
