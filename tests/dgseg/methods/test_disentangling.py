@@ -257,12 +257,12 @@ def adapted(scan, folder, **settings):
     return train_candidate(reader, folder / "model", config, plan, Silent())
 
 
-def test_a_mean_teacher_adapts_a_disentangled_bundle(trained, scan, tmp_path):
+def test_the_default_method_adapts_a_disentangled_bundle(trained, scan, tmp_path):
     """The path to the classes learns; encoders and decoder stay as they were."""
     before = bundle_of(trained(), tmp_path / "model")
     candidate = adapted(scan, tmp_path)
     info = read_info(candidate)
-    assert (info.method, info.parent_id) == ("mean-teacher", before.bundle_id)
+    assert (info.method, info.parent_id) == ("two-teachers", before.bundle_id)
     assert info.network == before.network
     old, new = (
         load_network(folder)[1].state_dict() for folder in (tmp_path / "model", candidate)
