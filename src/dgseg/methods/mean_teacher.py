@@ -55,8 +55,8 @@ class MeanTeacher(OneNetwork):
     name: ClassVar[str] = "mean-teacher"
     title: ClassVar[str] = "Mean teacher"
     when: ClassVar[str] = (
-        "For adapting to a site from a few corrected slices, or none, "
-        "and all the uncorrected scans beside them."
+        "For a few corrected slices, or none, and all the uncorrected scans beside them, "
+        "where time is short."
     )
     Config: ClassVar[type[MeanTeacherConfig]] = MeanTeacherConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"cpu": PAPER, "gpu": PAPER}}

@@ -40,8 +40,8 @@ class TwoTeachers(Method):
     name: ClassVar[str] = "two-teachers"
     title: ClassVar[str] = "Two teachers"
     when: ClassVar[str] = (
-        "For adapting to a site from a few corrected slices and all the uncorrected scans "
-        "beside them: twice the work of a mean teacher where the model is good already."
+        "For most sites: a few corrected slices, and all the uncorrected scans beside them; "
+        "it harms least where the model is good already, and takes twice as long there."
     )
     Config: ClassVar[type[TwoTeachersConfig]] = TwoTeachersConfig
     adapts: ClassVar[bool] = True
