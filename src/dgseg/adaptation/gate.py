@@ -166,14 +166,16 @@ def judge_again(numbers: Mapping[str, Any]) -> Verdict:
     Parameters
     ----------
     numbers : mapping
-        Those of a `Verdict`, perhaps read from JSON.
+        Those of a `Verdict`, perhaps read from JSON; what came to them since is as if
+        nothing had been measured.
 
     Raises
     ------
-    KeyError
+    TypeError
         If they are not those of a verdict.
     """
-    return judge(Evidence(**{each.name: numbers[each.name] for each in fields(Evidence)}))
+    known = {each.name for each in fields(Evidence)}
+    return judge(Evidence(**{name: numbers[name] for name in known & numbers.keys()}))
 
 
 def _doubts(evidence: Evidence, gain: float, falls: Mapping[str, float]) -> list[str]:

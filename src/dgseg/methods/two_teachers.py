@@ -24,9 +24,9 @@ class TwoTeachers(Method):
     bold one is taught by its running mean and follows the corrections: it learns what is
     new, and what is true of the corrected people alone. The wary one is taught by the
     bundle, and corrections weigh less: it errs where the bundle does. Trainings that begin
-    at the same weights end so near to each other that the mean of their weights is a
-    network as good as an ensemble of them (Wortsman et al., "Model soups", ICML 2022), in
-    which what only one of them believes weighs half.
+    at the same weights end so near to each other that the mean of their weights answers
+    much as an ensemble of them would (Wortsman et al., "Model soups", ICML 2022): what only
+    one of them believes weighs half.
 
     Where the bundle is not good on the corrections, or there are none, one student is
     left, and this is `MeanTeacher`.

@@ -155,6 +155,10 @@ def test_a_verdict_can_be_given_again_from_its_numbers():
     first = judge(evidence(*RISE, n_better=3, crossed=True, ratios={"a": {"GM": 3.0}}))
     again = judge_again(json.loads(json.dumps(first.numbers)))
     assert (again.colour, again.sentence) == (first.colour, first.sentence)
+    older = {name: first.numbers[name] for name in ("n_heldout", "before", "after")}
+    assert judge_again(older).colour == "green"  # nobody had measured volumes
+    with pytest.raises(TypeError):
+        judge_again({})
 
 
 def test_little_agreement_must_be_looked_at():
