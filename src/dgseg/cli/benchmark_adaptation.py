@@ -34,7 +34,13 @@ class BenchmarkAdaptation:
     """Name of the data set: cardiac, spinal-gm, synthetic-heart, synthetic-cord."""
     out: Path
     """Folder for halves, cells and tables."""
-    methods: tuple[str, ...] = ("finetune", "tent", "mean-teacher", "meta-disentangle")
+    methods: tuple[str, ...] = (
+        "finetune",
+        "tent",
+        "mean-teacher",
+        "two-teachers",
+        "meta-disentangle",
+    )
     """Rows: methods or presets, with options such as mean-teacher:anchor=1,ramp=0.1."""
     rivals: tuple[str, ...] = ()
     """Rows of these methods: for each other one the tables say, too, what a job that tries
