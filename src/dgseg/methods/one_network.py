@@ -29,12 +29,6 @@ class OneNetwork(Method):
     With an `AdaptingConfig` also an anchor to the weights at the start, and a choice
     of the weights that are trained.
 
-    Attributes
-    ----------
-    wary : bool
-        Whether it trusts what the network was at the start more than the labels, see
-        `TeacherConfig.few_slices`; known once it is prepared.
-
     Parameters
     ----------
     net : nn.Module
@@ -47,6 +41,12 @@ class OneNetwork(Method):
         Of the whole training, for the schedules.
     ema_decay : float
         Of the running mean of the weights; 0 for none.
+
+    Attributes
+    ----------
+    wary : bool
+        Whether it trusts what the network was at the start more than the labels, see
+        `TeacherConfig.few_slices`; known once it is prepared.
     """
 
     _wrapped: nn.Module

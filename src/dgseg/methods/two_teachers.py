@@ -88,7 +88,7 @@ class TwoTeachers(Method):
 
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities (N, C, H, W), float32, of the deployable network."""
-        net = self.deployable().eval()
+        net = self.deployable()
         with torch.no_grad():
             return self._each()[0].probabilities(net, images)
 
