@@ -1,9 +1,10 @@
-"""What tests of several rooms need: a tiny model that tells anatomy from appearance."""
+"""What tests of several rooms need: tiny models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,30 @@ def _write(folder: Path, *, bank: bool = True, **network: object) -> Path:
     )
     write_bundle(folder, info, net.state_dict())
     return folder
+
+
+def _write_plain(folder: Path, seed: int = 0, **changes: Any) -> Path:
+    import torch
+
+    from dgseg.nets.build import build
+
+    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
+    settings = {
+        "name": "tiny",
+        "method": "deepall",
+        "preprocessing": Preprocessing(),
+        "labels": SPINAL_GM,
+    } | changes
+    torch.manual_seed(seed)
+    info = BundleInfo(network=network, **settings)
+    write_bundle(folder, info, build(network).state_dict())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_plain() -> Callable[..., Path]:
+    """Writes a bundle of a U-Net that knows nothing yet, with other fields of its record."""
+    return _write_plain
 
 
 @pytest.fixture(scope="session")

@@ -8,11 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from dgseg.bundles.bundle import BundleInfo, write_bundle
-from dgseg.nets.build import build
 from dgseg.scans.nifti import read_nifti
-from dgseg.scans.preprocessing import Preprocessing
-from dgseg.scans.schema import SPINAL_GM
 from dgseg.site.snapshot import SnapshotScan
 
 
@@ -45,19 +41,9 @@ def watcher() -> Recorder:
 
 
 @pytest.fixture
-def bundle(tmp_path) -> Path:
+def bundle(write_plain, tmp_path) -> Path:
     """A small network with random weights."""
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    info = BundleInfo(
-        name="cord",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-        domains=("a",),
-    )
-    write_bundle(tmp_path / "model", info, build(network).state_dict())
-    return tmp_path / "model"
+    return write_plain(tmp_path / "model", name="cord", domains=("a",))
 
 
 @pytest.fixture

@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dgseg.bundles.bundle import BundleInfo, write_bundle
 from dgseg.inference.segmenter import Segmenter
-from dgseg.nets.build import build
 from dgseg.scans.geometry import Geometry
-from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.scan import Scan, ScanSource
-from dgseg.scans.schema import SPINAL_GM
 
 
 def _make_scan(seed: int = 0, n_slices: int = 5, shape: tuple[int, int] = (24, 20)) -> Scan:
@@ -29,18 +25,9 @@ def segmenter(disentangled_bundle) -> Segmenter:
 
 
 @pytest.fixture
-def plain(tmp_path) -> Segmenter:
+def plain(write_plain, tmp_path) -> Segmenter:
     """A model that segments and knows of no factors."""
-    description = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    info = BundleInfo(
-        name="plain",
-        method="deepall",
-        network=description,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-    )
-    write_bundle(tmp_path / "plain", info, build(description).state_dict())
-    return Segmenter(tmp_path / "plain", "cpu", "fp32")
+    return Segmenter(write_plain(tmp_path / "plain", name="plain"), "cpu", "fp32")
 
 
 @pytest.fixture

@@ -9,18 +9,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.bundles.bundle import read_info
 from dgseg.jobs import runner
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
-from dgseg.nets.build import build
 from dgseg.scans.nifti import read_nifti
-from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.scan import Scan
-from dgseg.scans.schema import SPINAL_GM
 from dgseg.site.workspace import Workspace
 
 PATIENT = "Mueller_Hans"
@@ -28,20 +24,9 @@ N_SLICES = 6
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory) -> Path:
+def tiny_bundle(write_plain, tmp_path_factory) -> Path:
     """A network that knows nothing yet."""
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    torch.manual_seed(0)
-    info = BundleInfo(
-        name="tiny",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-    )
-    folder = tmp_path_factory.mktemp("bundles") / "tiny"
-    write_bundle(folder, info, build(network).state_dict())
-    return folder
+    return write_plain(tmp_path_factory.mktemp("bundles") / "tiny")
 
 
 def paint(seed: int) -> np.ndarray:

@@ -7,37 +7,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
-from dgseg.bundles.bundle import BundleInfo, write_bundle
-from dgseg.nets.build import build
-from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.scan import ScanSource
-from dgseg.scans.schema import SPINAL_GM
-
-
-def make_bundle(folder: Path, seed: int) -> Path:
-    network = {"kind": "unet", "in_channels": 1, "n_classes": 3, "width": 4, "depth": 2}
-    torch.manual_seed(seed)
-    info = BundleInfo(
-        name="tiny",
-        method="deepall",
-        network=network,
-        preprocessing=Preprocessing(),
-        labels=SPINAL_GM,
-    )
-    write_bundle(folder, info, build(network).state_dict())
-    return folder
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory) -> Path:
-    return make_bundle(tmp_path_factory.mktemp("bundles") / "tiny", 0)
+def tiny_bundle(write_plain, tmp_path_factory) -> Path:
+    return write_plain(tmp_path_factory.mktemp("bundles") / "tiny")
 
 
 @pytest.fixture(scope="session")
-def other_bundle(tmp_path_factory) -> Path:
-    return make_bundle(tmp_path_factory.mktemp("bundles") / "other", 1)
+def other_bundle(write_plain, tmp_path_factory) -> Path:
+    return write_plain(tmp_path_factory.mktemp("bundles") / "other", seed=1)
 
 
 def make_scan(path: Path, n_slices: int) -> ScanSource:
