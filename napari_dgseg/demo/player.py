@@ -176,7 +176,6 @@ class Player:
         self._unfold(4)
         form = self.dock.adapt.form
         wait_until(lambda: bool(self.parts.adapting.methods), 60, "listing the methods")
-        form.method.setCurrentIndex(form.method.findData("two-teachers"))
         form.unit.setCurrentText("steps" if steps is not None else "minutes")
         form.budget.setValue(float(steps if steps is not None else minutes or 2.0))
         form.holdout.setValue(holdout_every)

@@ -177,7 +177,7 @@ class Contest:
             title = registry.resolve(rival.method)[0].title
             watcher.phase("training", f"Trying {title} beside it, {steps} steps.")
             before = _steps(splits[:number], steps)
-            part = PartWatcher(watcher, before, lambda _: total)
+            part = PartWatcher(watcher, before, lambda _: total, loss_as=f"{title}: loss")
             plan = replace(self.plan, checkpoint=self.plan.checkpoint / f"rival-{number}")
             plan.checkpoint.mkdir(exist_ok=True)
             try:

@@ -53,8 +53,7 @@ VOLUME_RANGE = (0.4, 2.5)
 """Median volume, new over old, that passes without a remark. A model that fails on
 a new scanner misses half of a structure or paints twice of it easily, and mending
 that is no fault: outside the range is amber, to be looked at, not red. Half to twice
-alone refused 5 of 232 adaptations of hearts and cords, and all 5 were better, by 4 to 20
-points."""
+refused some adaptations of hearts for this alone that were clearly better."""
 
 AGREEMENT = 0.5
 """Median Dice between old and new proposals below which a remark is made. Where the old

@@ -61,12 +61,16 @@ class PartWatcher:
         Gives the steps of all trainings, from the number of its own.
     quiet : bool
         Tell of steps, but neither of phases nor of losses: they are of no candidate.
+    loss_as : str, optional
+        A name for the sum of the losses, which is told under it, alone, though the rest is
+        quiet.
     """
 
     whole: Watcher
     before: int
     of_all: Callable[[int], int]
     quiet: bool = True
+    loss_as: str | None = None
 
     def should_stop(self) -> bool:
         """Whether to stop at the next opportunity."""
@@ -82,6 +86,8 @@ class PartWatcher:
     ) -> None:
         """`step` of `total` of this training is done."""
         shown = None if self.quiet else losses
+        if self.loss_as is not None and losses and "loss" in losses:
+            shown = {self.loss_as: losses["loss"]}
         self.whole.progress(self.before + step, self.of_all(total), shown)
 
     def metrics(self, numbers: Mapping[str, object]) -> None:

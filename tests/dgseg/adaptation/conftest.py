@@ -17,6 +17,7 @@ class Recorder:
 
     def __init__(self):
         self.phases, self.warnings, self.steps, self.numbers = [], [], [], []
+        self.losses = []
         self.stop = False
 
     def should_stop(self):
@@ -27,6 +28,7 @@ class Recorder:
 
     def progress(self, step, total, losses=None):
         self.steps.append((step, total))
+        self.losses.extend((name, step) for name in losses or ())
 
     def metrics(self, numbers):
         self.numbers.append(numbers)

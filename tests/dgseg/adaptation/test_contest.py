@@ -116,6 +116,13 @@ def test_all_are_trained_alike_and_judged_by_the_same_slices(make_contest, watch
     steps = [step for step, _ in watcher.steps]
     assert steps == sorted(steps)
     assert steps[-1] == total
+    # The rival's curve begins where the chosen method's judges have ended, and is one.
+    told = {name for name, _ in watcher.losses}
+    assert {"loss", "supervised", "Entropy minimisation: loss"} <= told
+    assert not any(name.startswith("Entropy") and not name.endswith(": loss") for name in told)
+    rivals = [step for name, step in watcher.losses if name.startswith("Entropy")]
+    assert min(rivals) > max(step for name, step in watcher.losses if name == "loss")
+    assert max(rivals) == 4 + len(folds) * 2 + 4
 
 
 @pytest.mark.parametrize(("corrected", "every"), [([(2,)], 4), ([(1, 4), (3,)], 0)])
