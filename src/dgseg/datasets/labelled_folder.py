@@ -62,7 +62,9 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
         entries.append(Entry(domain, who, source, True, load))
     if not entries:
         raise DatasetError(
-            f"None of the {len(sources)} scans in this folder has labels.",
+            f"None of the {len(sources)} scans in this folder has labels."
+            if sources
+            else "There are no scans in this folder.",
             remedy="Put the labels of <name>.nii.gz beside it as <name>_dseg.nii.gz, or below "
             "derivatives/.",
             path=folder,

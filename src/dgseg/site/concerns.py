@@ -12,7 +12,7 @@ import numpy as np
 from dgseg.site.known import KnownScan
 from dgseg.site.wording import joined
 
-Kind = Literal["foreign", "contradiction", "absent", "few", "one-scan"]
+Kind = Literal["foreign", "damaged", "contradiction", "absent", "few", "one-scan"]
 
 _MOST_NAMED = 3
 """Scans that a sentence names."""
@@ -50,7 +50,7 @@ class Concern:
 
     Attributes
     ----------
-    kind : {'foreign', 'contradiction', 'absent', 'few', 'one-scan'}
+    kind : {'foreign', 'damaged', 'contradiction', 'absent', 'few', 'one-scan'}
         What it is about.
     sentence : str
         What is the matter and the way out, in plain words.
@@ -75,6 +75,7 @@ def concerns(scans: Sequence[KnownScan], names: Sequence[str]) -> tuple[Concern,
     """
     return (
         *_foreign(scans),
+        *_damaged(scans),
         *_contradictions(scans, names),
         *_absent(scans, names),
         *_few(scans),
@@ -94,10 +95,28 @@ def _foreign(scans: Sequence[KnownScan]) -> Iterable[Concern]:
     yield Concern(
         "foreign",
         f"Unlike anything this model was trained on: {which}. Remove in step 1 what shows "
-        "another part of the body. The rest can be adapted to, but needs more corrections "
-        "than usual and a critical look.",
+        "another part of the body; a much smaller field of view is strange to it, too. The rest "
+        "can be adapted to, but needs more corrections than usual and a critical look.",
         tuple((scan.scan_id, -1) for scan in found),
     )
+
+
+def _damaged(scans: Sequence[KnownScan]) -> Iterable[Concern]:
+    words = {
+        "damaged": "Part of the corrections of {} could not be read, or is of another scan. The "
+        "rest is used, and what is left out is kept in the site's folder: look at these "
+        "corrections again in step 3.",
+        "torn": "The last change to the corrections of {} was not on disk when the program "
+        "ended. All others are: look at the slice that was changed last again in step 3.",
+    }
+    for loss, sentence in words.items():
+        found = [scan for scan in scans if scan.loss == loss]
+        if found:
+            yield Concern(
+                "damaged",
+                sentence.format(_listed([scan.title for scan in found])),
+                tuple((scan.scan_id, -1) for scan in found),
+            )
 
 
 def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concern]:

@@ -13,7 +13,7 @@ from dgseg.errors import LabelsError, WorkspaceError, WorkspaceWriteError, write
 from dgseg.scans.schema import LabelSchema
 from dgseg.site import journal
 from dgseg.site.checks import checked_labels, wrong_shape
-from dgseg.site.journal import Entry, Journal, JournalLostError, Replay, SliceState
+from dgseg.site.journal import Entry, Journal, JournalLostError, Loss, Replay, SliceState
 from dgseg.site.writer import Writer
 
 __all__ = ["Corrections", "SliceState"]
@@ -80,10 +80,10 @@ class Corrections:
         self._disk = threading.Lock()
         self._lock = threading.Condition()
         self._error: WorkspaceWriteError | None = None
-        found = self._journal.load()
+        found = self._journal.load(shape)
         self._base, self._slices = found.base, dict(found.slices)
         self._shape = shape if found.base is None else _shape_of(found.base)
-        self._n_damaged = found.n_damaged
+        self._loss = found.loss
         self._unmended: Replay | None = found
         self._dirty: dict[int, Entry] = {}
         self._n_changes = self._n_saved = 0
@@ -118,13 +118,13 @@ class Corrections:
             return self._n_saved < self._n_changes
 
     @property
-    def n_damaged_bytes(self) -> int:
-        """Bytes of the journal that were unreadable when it was opened, 0 as a rule.
+    def loss(self) -> Loss:
+        """What of the journal was unreadable when it was opened; nothing as a rule.
 
-        They are kept in a file beside the journal. Slices they belonged to show
-        what was recorded before.
+        It is kept in a file beside the journal. Slices it belonged to show what was
+        recorded before.
         """
-        return self._n_damaged
+        return self._loss
 
     @property
     def slices(self) -> dict[int, SliceState]:

@@ -37,7 +37,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import prod
 from pathlib import Path
@@ -55,6 +55,9 @@ _LEVEL = 1  # labels are long runs: a higher level is slower and hardly smaller
 
 SliceState = Literal["changed", "confirmed"]
 """What a person did with a slice: drew in it, or looked and found it right."""
+
+Loss = Literal["", "torn", "damaged"]
+"""What of a journal could not be read: nothing, its unfinished end, or more."""
 
 _STATES = ("changed", "confirmed")
 
@@ -165,7 +168,7 @@ class Replay:
     n_torn : int
         Bytes behind it: a record that was being written.
     n_damaged : int
-        Bytes before it that are no sound record.
+        Bytes before it that are no sound record, or are of a scan of another shape.
     """
 
     base: Entry | None
@@ -173,6 +176,23 @@ class Replay:
     n_bytes: int = 0
     n_torn: int = 0
     n_damaged: int = 0
+
+    @property
+    def loss(self) -> Loss:
+        """How much could not be read."""
+        return "damaged" if self.n_damaged else "torn" if self.n_torn else ""
+
+    def about(self, shape: tuple[int, int, int]) -> Replay:
+        """What is about a scan of so many slices, rows and columns; all else is damage."""
+        fits = self.base is not None and tuple(self.base.header["shape"]) == shape
+        slices = {
+            index: entry
+            for index, entry in self.slices.items()
+            if index < shape[0] and tuple(entry.header["shape"]) == shape[1:]
+        }
+        kept = replace(self, base=self.base if fits else None, slices=slices)
+        n_others = sum(e.n_bytes for e in self.entries) - sum(e.n_bytes for e in kept.entries)
+        return replace(kept, n_damaged=self.n_damaged + n_others)
 
     @property
     def entries(self) -> list[Entry]:
@@ -218,8 +238,13 @@ class Journal:
         self.path = path
         self.n_bytes = 0
 
-    def load(self) -> Replay:
+    def load(self, shape: tuple[int, int, int] | None = None) -> Replay:
         """Read the file; an absent one says nothing. Changes nothing on disk.
+
+        Parameters
+        ----------
+        shape : tuple of int, optional
+            Slices, rows and columns of the scan, where known.
 
         Raises
         ------
@@ -238,7 +263,7 @@ class Journal:
             ) from error
         found = replay(content)
         self.n_bytes = found.n_bytes
-        return found
+        return found if shape is None else found.about(shape)
 
     def mend(self, found: Replay) -> None:
         """Put what could not be read into a file beside, and leave only sound records.
@@ -248,11 +273,10 @@ class Journal:
         OSError
             If the disk refuses; the journal is then as it was.
         """
-        if not found.n_torn and not found.n_damaged:
+        if not found.loss:
             return
-        reason = "damaged" if found.n_damaged else "torn"
         content = self.path.read_bytes()
-        aside = self.path.with_name(f"{self.path.name}.{reason}-{_stamp()}")
+        aside = self.path.with_name(f"{self.path.name}.{found.loss}-{_stamp()}")
         with atomic_write(aside) as file:
             file.write(content if found.n_damaged else content[found.n_bytes :])
         if found.n_damaged:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dgseg.factors.distance import Distance
+from dgseg.site.journal import Loss
 from dgseg.site.proposals import Proposal, stamp
 from dgseg.site.workspace import Workspace
 
@@ -31,6 +32,8 @@ class KnownScan:
         What each slice looks like to that model; n is 0 where that is not known.
     distance : Distance or None
         How far the scan is from what that model has learnt from, where it can tell.
+    loss : {'', 'torn', 'damaged'}
+        What of the corrections could not be read.
     """
 
     scan_id: str
@@ -39,6 +42,7 @@ class KnownScan:
     changes: Mapping[int, np.ndarray]
     look: np.ndarray
     distance: Distance | None = None
+    loss: Loss = ""
 
 
 def know_scan(workspace: Workspace, scan_id: str, title: str, bundle_id: str) -> KnownScan:
@@ -56,7 +60,8 @@ def know_scan(workspace: Workspace, scan_id: str, title: str, bundle_id: str) ->
     proposal = workspace.read_proposal(scan_id, bundle_id) if bundle_id else None
     corrections = workspace.corrections(scan_id)
     left = {index: corrections.slice_labels(index) for index in corrections.slices}
-    return tabulate(scan_id, title, left, proposal, len(workspace.schema.labels) + 1)
+    known = tabulate(scan_id, title, left, proposal, len(workspace.schema.labels) + 1)
+    return replace(known, loss=corrections.loss)
 
 
 def tabulate(
@@ -110,4 +115,5 @@ def stamp_of(workspace: Workspace, scan_id: str, bundle_id: str) -> tuple[object
     except OSError:
         written = 0
     proposed = stamp(workspace.proposal_folder(scan_id, bundle_id)) if bundle_id else 0
-    return (workspace.path, bundle_id, proposed, written, *corrections.slices.items())
+    told = (workspace.path, bundle_id, proposed, written, corrections.loss)
+    return (*told, *corrections.slices.items())

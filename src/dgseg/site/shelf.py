@@ -164,7 +164,7 @@ class ScanShelf:
             return ScanState("reviewed", n_corrected)
         if n_corrected:
             return ScanState("corrected", n_corrected)
-        proposed = has_proposal(self.proposal_folder(scan_id, accepted_id))
+        proposed = self.has_proposal(scan_id, accepted_id)
         return ScanState("segmented" if proposed else "new")
 
     def set_reviewed(self, scan_id: str, reviewed: bool) -> None:
@@ -222,6 +222,10 @@ class ScanShelf:
         proposal = read_proposal(self.proposal_folder(scan_id, bundle_id))
         fits = proposal is not None and proposal.labels.shape == self._index[scan_id].shape
         return proposal if fits else None
+
+    def has_proposal(self, scan_id: str, bundle_id: str) -> bool:
+        """Whether a bundle has proposed anything for a scan; cheaper than to read it."""
+        return has_proposal(self.proposal_folder(scan_id, bundle_id))
 
     def prune_proposals(self, keep: Collection[str] = ()) -> int:
         """Delete the proposals of all bundles but the accepted one and those to keep.

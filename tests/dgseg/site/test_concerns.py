@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,18 @@ def kinds(found):
 EXCHANGED = np.array([0, 2, 1])
 ALIKE = np.tile(np.arange(10, dtype=np.float32)[:, None], 6)
 """Two scans with these looks are alike, height by height."""
+
+
+def test_corrections_that_could_not_be_read_are_told():
+    scans = [
+        replace(scan(n, {2: (cord(), cord())}), loss=loss)
+        for n, loss in enumerate(("", "torn", "damaged", "damaged"))
+    ]
+    damaged, torn = concerns(scans, NAMES)
+    assert kinds([damaged, torn]) == ["damaged", "damaged"]
+    assert damaged.sentence.startswith("Part of the corrections of scan-2 and scan-3 could")
+    assert [scan_id for scan_id, _ in damaged.slices] == ["id-2", "id-3"]
+    assert torn.sentence.startswith("The last change to the corrections of scan-1 was not")
 
 
 def test_sound_corrections_raise_nothing():

@@ -188,9 +188,28 @@ class TestOnDisk:
         again.flush()
 
         assert reopened(path).slices == {1: "changed", 3: "changed"}
-        assert again.n_damaged_bytes == 0
+        assert again.loss == "torn"
         (aside,) = path.parent.glob("*.torn-*")
         assert aside.read_bytes() == torn
+
+    def test_corrections_of_a_scan_of_another_shape_are_kept_aside(
+        self, corrections, path, writer, drawn
+    ):
+        corrections.record(1, drawn(), "changed")
+        corrections.flush()
+        content = path.read_bytes()
+        n_slices, *plane = SHAPE
+
+        again = Corrections(
+            path, SPINAL_GM, shape=(n_slices - 1, *reversed(plane)), writer=writer
+        )
+
+        assert (again.loss, again.started, again.slices) == ("damaged", False, {})
+        again.start(np.zeros((n_slices - 1, *reversed(plane)), np.uint8), BUNDLE)
+        again.flush()
+        (aside,) = path.parent.glob("*.damaged-*")
+        assert aside.read_bytes() == content
+        assert Corrections(path, SPINAL_GM).loss == ""
 
     def test_a_lost_base_does_not_cost_the_corrections(self, corrections, path, writer, drawn):
         corrections.record(1, drawn(), "changed")
@@ -201,7 +220,7 @@ class TestOnDisk:
 
         again = Corrections(path, SPINAL_GM, shape=SHAPE, writer=writer)
 
-        assert again.n_damaged_bytes > 0
+        assert again.loss == "damaged"
         assert not again.started
         assert again.slices == {1: "changed"}
         np.testing.assert_array_equal(again.labels[1], drawn())
