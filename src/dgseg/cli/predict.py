@@ -43,16 +43,18 @@ class Predict:
         )
         self.out.mkdir(parents=True, exist_ok=True)
         taken: set[str] = set()
+        n_done = 0
         with console.bar(len(sources), "segmenting") as bar:
             for source in sources:
                 try:
                     self._one(source, segmenter, taken)
+                    n_done += 1
                 except DgsegError as error:
                     failures += 1
                     console.warn(error)
                 bar.update()
-        console.say(f"{len(taken)} scans segmented, {failures} failed; results in {self.out}")
-        if not taken:
+        console.say(f"{n_done} scans segmented, {failures} failed; results in {self.out}")
+        if not n_done:
             return console.FAILED
         return console.SOME_FAILED if failures else console.OK
 
@@ -62,7 +64,15 @@ class Predict:
 
         scan = read(source)
         segmentation = segmenter.segment(scan)
+        title = source.title or source.path.name
+        _size, _, remarks = scan.source.detail.partition("; ")
+        if remarks:
+            console.warn(f"{title}: {remarks}.")
         name = scan.scan_id if self.names == "hash" else _unused(_stem(source), taken)
+        if name in taken:
+            console.warn(
+                f"{title}: it holds the same voxels as an earlier one, and one result."
+            )
         taken.add(name)
         written = export_labels(
             segmentation.labels,
@@ -73,7 +83,7 @@ class Predict:
             model_name=segmenter.info.name,
             model_version=segmenter.info.bundle_id,
         )
-        console.say(f"{source.title or source.path.name} -> {written[0].name}")
+        console.say(f"{title} -> {written[0].name}")
 
 
 def _stem(source: ScanSource) -> str:

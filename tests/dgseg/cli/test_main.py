@@ -73,6 +73,30 @@ def test_predict_goes_on_after_a_bad_file(scans, tmp_path, capsys):
     assert "broken.nii.gz" in capsys.readouterr().err
 
 
+def test_predict_says_what_was_mended_and_counts_each_scan(scans, tmp_path, capsys):
+    image = nib.load(next(scans.glob("*.nii.gz")))
+    voxels = np.asarray(image.dataobj, dtype=np.float32)
+    voxels[:2, :3, 0] = np.nan
+    for name in ("holes", "twin"):
+        nib.save(nib.Nifti1Image(voxels, image.affine), scans / f"{name}.nii.gz")
+    assert main(["predict", str(scans), "--out", str(tmp_path / "out")]) == console.OK
+    told = capsys.readouterr()
+    assert "holes.nii.gz: 6 voxels were not finite and count as background." in told.err
+    assert "twin.nii.gz: it holds the same voxels as an earlier one" in told.err
+    assert "4 scans segmented, 0 failed" in told.out
+
+
+def test_a_result_that_cannot_be_written_is_no_scan_segmented(scans, tmp_path, monkeypatch):
+    from dgseg.errors import ScanError
+    from dgseg.scans import export
+
+    def refuse(*_, **__):
+        raise ScanError("The labels could not be written.")
+
+    monkeypatch.setattr(export, "export_labels", refuse)
+    assert main(["predict", str(scans), "--out", str(tmp_path / "out")]) == console.FAILED
+
+
 def test_predict_without_a_scan_fails_with_a_remedy(tmp_path, capsys):
     assert main(["predict", str(tmp_path), "--out", str(tmp_path / "out")]) == console.FAILED
     assert "NIfTI" in capsys.readouterr().err
