@@ -78,9 +78,10 @@ def find_device(wanted: str = "auto") -> torch.device:
             remedy="Choose auto, cpu, cuda, cuda:1 (and so on) or mps.",
         )
     if kind == "cuda" and int(index or 0) >= _n_cuda():
+        n = _n_cuda()
         raise DeviceError(
             f"The device {wanted} was asked for, but this machine has "
-            f"{_n_cuda() or 'no'} CUDA device(s) that PyTorch can use.",
+            f"{n or 'no'} CUDA device{'' if n == 1 else 's'} that PyTorch can use.",
             remedy="Choose cpu or auto, or install a PyTorch that fits the graphics driver.",
         )
     if kind == "mps" and not torch.backends.mps.is_available():

@@ -210,6 +210,17 @@ def test_events_make_progress_and_curves(corrected):
     assert corrected.message == "Slow disk."
 
 
+def test_a_warning_names_its_scan(corrected, with_scans):
+    corrected.start(AdaptConfig())
+    corrected.take_state("running")
+    row = with_scans.rows[0]
+    writer = EventWriter(corrected.folder.path / "events.jsonl", 1)
+    writer.write("warning", message="It is gone.", scan_id=row.scan_id)
+    writer.close()
+    corrected.take_events(corrected.folder.events()[0])
+    assert corrected.message == f"{row.title}: It is gone."
+
+
 def test_stop_and_resume(corrected, watcher):
     corrected.start(AdaptConfig())
     corrected.take_state("running")

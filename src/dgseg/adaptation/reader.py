@@ -60,6 +60,25 @@ class SiteReader:
             )
 
     @property
+    def left_out(self) -> str:
+        """What was passed over, in a sentence; empty where nothing was."""
+        if not self.unusable:
+            return ""
+        marks = [
+            item.annotated
+            for item in self._scans
+            if item.scan_id in self.unusable and item.annotated is not None
+        ]
+        n, n_slices = len(self.unusable), sum(int(mark.sum()) for mark in marks)
+        corrected = f", with {n_slices} corrected slices," if n_slices > 1 else ""
+        corrected = ", with one corrected slice," if n_slices == 1 else corrected
+        verb = "was" if n == 1 else "were"
+        return (
+            f"{n} of {len(self._scans)} scans{corrected} {verb} left out: "
+            "missing, changed or not readable."
+        )
+
+    @property
     def usable(self) -> tuple[SnapshotScan, ...]:
         """The scans that were not passed over so far."""
         return tuple(item for item in self._scans if item.scan_id not in self.unusable)

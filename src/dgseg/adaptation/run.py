@@ -92,6 +92,8 @@ def adapt(
         if verdict.accept:
             break
     info, verdict = read_info(offered.candidate), told_of(entrants, offered, verdict)
+    sentence = " ".join(filter(None, (verdict.sentence, reader.left_out)))
+    verdict = dataclasses.replace(verdict, sentence=sentence)
     # Not judged by, but the site's history shows what so many corrections brought.
     marks = (item.annotated for item in reader.usable if item.annotated is not None)
     verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)

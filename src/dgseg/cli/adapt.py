@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.cli import console
-from dgseg.errors import JobError
+from dgseg.errors import AdaptationError, JobError
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
+
+if TYPE_CHECKING:
+    from dgseg.site.workspace import Workspace
 
 Accept = Literal["never", "green", "always"]
 
@@ -46,25 +49,40 @@ class Adapt:
         with told() as listener:
             code = run_job(folder.path, listener=listener)
         result = folder.result
+        if result is None and not code:
+            console.warn(f"Stopped. Go on with: dgseg adapt {self.site} --resume")
+            return console.INTERRUPTED
         if code or result is None:
             console.warn(f"No candidate. The log: {folder.log}")
-            return code or console.INTERRUPTED
+            return console.FAILED
         show(result)
         if self.accept == "always" or (self.accept == "green" and result["verdict"]["accept"]):
             accept(self.site, folder, result)
         else:
             console.say(f"Kept the old model. The candidate is in {folder.bundle}")
-        return console.OK
+        return console.SOME_FAILED if result["skipped"] else console.OK
 
     def _prepare(self) -> JobFolder:
+        """A new job. What is wrong with the request is said before there is one."""
         from dgseg.adaptation.beside import find_sources
+        from dgseg.adaptation.checks import check_request
         from dgseg.bundles.bundle import read_info
         from dgseg.site.workspace import Workspace
 
+        # Opening would make a site of any empty folder.
+        records = Workspace.read_only_view(self.site).records
+        if not records:
+            raise AdaptationError(
+                "The site has no scans.", remedy="Add some in the dock first.", path=self.site
+            )
         with Workspace.open(self.site) as site:
             bundle = self.bundle or site.accepted
-            if self.source:  # what is wrong with it is said before there is a job
-                find_sources(self.source, read_info(bundle).labels)
+            info = read_info(bundle)
+            corrected = sum(record.state.n_corrected for record in records)
+            check_request(self.config, info, corrected)
+            if self.source:
+                find_sources(self.source, info.labels)
+            caution(site, info.bundle_id)
             spec = AdaptJob(
                 site=site.path,
                 bundle=bundle,
@@ -76,6 +94,12 @@ class Adapt:
     def _newest(self) -> JobFolder:
         from dgseg.site.workspace import Workspace
 
+        if self.bundle or self.source or self.config != AdaptConfig():
+            raise JobError(
+                "An adaptation goes on with the settings that it was begun with.",
+                remedy="Give no others beside --resume, or begin a new one without it.",
+                path=self.site,
+            )
         for path in Workspace.read_only_view(self.site).job_folders():
             if "-adapt-" in path.name:
                 return JobFolder(path)
@@ -98,9 +122,34 @@ def told() -> Iterator[Any]:
                 steps.rename(event.phase or "working")
                 console.say(event.message or "")
             elif event.type in ("warning", "error"):
-                console.warn(" ".join(filter(None, (event.message, event.remedy))))
+                scan = f"Scan {event.scan_id}: " if event.scan_id else ""
+                words = " ".join(filter(None, (event.message, event.remedy)))
+                console.warn(f"{scan}{words}")
 
         yield listen
+
+
+def caution(site: Workspace, bundle_id: str) -> None:
+    """Print what a person should know of a site before adapting, as the dock does.
+
+    Scans go by their identifiers: what is printed may end in a log.
+    """
+    from dgseg.site.concerns import concerns
+    from dgseg.site.known import know_scan
+
+    known = [
+        know_scan(site, record.scan_id, f"scan {record.scan_id}", bundle_id)
+        for record in site.records
+    ]
+    for concern in concerns(known, site.schema.names):
+        console.warn(concern.sentence)
+    n_new = sum(not site.has_proposal(scan.scan_id, bundle_id) for scan in known)
+    if n_new:
+        console.say(
+            f"{n_new} of {len(known)} scans are not segmented by this model yet: whether it "
+            "knows such scans, and whether corrections contradict each other, is told of the "
+            "others only."
+        )
 
 
 def show(result: dict[str, Any]) -> None:

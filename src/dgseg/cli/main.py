@@ -49,14 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return console.OK
     console.typed.set(tuple(arguments))
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    command = tyro.cli(
-        Command,
-        prog="dgseg",
-        args=arguments,
-        description="Segment scans, and adapt the segmenter to a new hospital's.",
-        config=(tyro.conf.OmitArgPrefixes,),
-    )
     try:
+        command = tyro.cli(
+            Command,
+            prog="dgseg",
+            args=arguments,
+            description="Segment scans, and adapt the segmenter to a new hospital's.",
+            config=(tyro.conf.OmitArgPrefixes,),
+        )
         return command.run()
     except DgsegError as error:
         console.warn(error)

@@ -12,6 +12,9 @@ from dgseg.redaction import JsonLines, Redactor
 class JobLog:
     """Sends all logging of this process, and warnings, to one file while it is open.
 
+    Nowhere else: another handler would show what is struck out here, and a command line
+    tells of a job by its events.
+
     Parameters
     ----------
     path : Path
@@ -25,8 +28,8 @@ class JobLog:
 
     def __enter__(self) -> JobLog:
         root = logging.getLogger()
-        self._level = root.level
-        root.addHandler(self._handler)
+        self._level, self._others = root.level, list(root.handlers)
+        root.handlers[:] = [self._handler]
         root.setLevel(logging.INFO)
         logging.captureWarnings(True)
         return self
@@ -39,6 +42,6 @@ class JobLog:
     ) -> None:
         logging.captureWarnings(False)
         root = logging.getLogger()
-        root.removeHandler(self._handler)
+        root.handlers[:] = self._others
         root.setLevel(self._level)
         self._handler.close()

@@ -174,15 +174,11 @@ def create(
         As `resolve`, if an option is unknown or out of range, and if the method
         needs a style bank and there is none.
     """
-    kind, config = _configured(name, options, size)
+    kind, config = configured(name, options, size)
     given: dict[str, Any] = {}
     if kind.needs_style_bank:
         if style_bank is None:
-            raise MethodError(
-                "This model has no style bank.",
-                remedy="Start from a bundle of a disentangling method that has one, "
-                "or choose a method that needs none, such as mean-teacher.",
-            )
+            raise no_styles()
         given["style_bank"] = style_bank
     method: Method = kind(net, fabric, config, total_steps, **given)
     return method
@@ -211,14 +207,28 @@ def network(
     MethodError
         As `create`.
     """
-    kind, config = _configured(name, options, size)
+    kind, config = configured(name, options, size)
     found: dict[str, int | float | str | bool] = kind.network(
         config, n_classes, width, depth, n_domains
     )
     return found
 
 
-def _configured(name: str, options: Mapping[str, Any], size: str) -> tuple[type[Any], Any]:
+def configured(
+    name: str, options: Mapping[str, Any], size: str = "cpu"
+) -> tuple[type[Any], Any]:
+    """The class of a method, and its settings with some options.
+
+    Parameters
+    ----------
+    name, options, size
+        As in `create`.
+
+    Raises
+    ------
+    MethodError
+        As `resolve`, and if an option is unknown or out of range.
+    """
     kind, config = resolve(name, size)
     values = {field.name: getattr(config, field.name) for field in fields(config)}
     try:
@@ -230,6 +240,15 @@ def _configured(name: str, options: Mapping[str, Any], size: str) -> tuple[type[
             f"The method {name!r} does not take this setting: {place}: {first['msg']}.",
             remedy="Correct the setting, or leave it out.",
         ) from error
+
+
+def no_styles() -> MethodError:
+    """What is said where a method needs a style bank and the model has none."""
+    return MethodError(
+        "This model has no style bank.",
+        remedy="Start from a bundle of a disentangling method that has one, "
+        "or choose a method that needs none, such as mean-teacher.",
+    )
 
 
 def _split(name: str) -> tuple[str, str]:

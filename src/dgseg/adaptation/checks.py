@@ -1,0 +1,49 @@
+"""What of a request for an adaptation can be refused before a scan is read."""
+
+from __future__ import annotations
+
+from dgseg.adaptation.config import AdaptConfig
+from dgseg.bundles.bundle import BundleInfo
+from dgseg.devices import find_device, find_precision
+from dgseg.errors import MethodError
+from dgseg.methods import registry
+
+
+def check_request(config: AdaptConfig, info: BundleInfo, n_corrected: int) -> None:
+    """Refuse what could not be done, with the words that the work itself would find.
+
+    Parameters
+    ----------
+    config : AdaptConfig
+    info : BundleInfo
+        Of the bundle to start from.
+    n_corrected : int
+        Corrected slices of the site.
+
+    Raises
+    ------
+    MethodError
+        If a method or an option is unknown, if the method is none that adapts, or if it
+        needs corrections or a style bank that are not there.
+    DeviceError
+        If the device or its precision is not there.
+    """
+    find_precision(find_device(config.device), config.precision)
+    options = dict(config.options)
+    if config.learning_rate is not None:
+        options = {"learning_rate": config.learning_rate, **options}
+    kind, _ = registry.configured(config.method, options)
+    for name in (config.method, *config.rivals):
+        if not registry.resolve(name)[0].adapts:
+            adapting = [name for name, kind in registry.loadable().items() if kind.adapts]
+            raise MethodError(
+                f"The method {name!r} trains new models, and adapts none to a site.",
+                remedy=f"Choose one of {', '.join(adapting)}.",
+            )
+    if kind.needs_style_bank and info.style_bank is None:
+        raise registry.no_styles()
+    if kind.needs_labels and not n_corrected:
+        raise MethodError(
+            "There is no corrected slice to learn from.",
+            remedy="Correct some slices, or choose a method that learns without.",
+        )
