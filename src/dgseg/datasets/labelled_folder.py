@@ -48,6 +48,12 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
             "There is no such folder.", remedy="Name a folder of labelled scans.", path=folder
         )
     sources = [found.source for found in discover(folder) if found.source is not None]
+    if not sources:
+        raise DatasetError(
+            "There is no scan in this folder that can be read.",
+            remedy="Name a folder of labelled scans.",
+            path=folder,
+        )
     drawn = _drawn_elsewhere(folder)
     sites = _sites(folder / "participants.tsv")
     entries = []
@@ -62,9 +68,7 @@ def labelled_entries(folder: Path, schema: LabelSchema) -> tuple[Entry, ...]:
         entries.append(Entry(domain, who, source, True, load))
     if not entries:
         raise DatasetError(
-            f"None of the {len(sources)} scans in this folder has labels."
-            if sources
-            else "There are no scans in this folder.",
+            f"None of the {len(sources)} scans in this folder has labels.",
             remedy="Put the labels of <name>.nii.gz beside it as <name>_dseg.nii.gz, or below "
             "derivatives/.",
             path=folder,

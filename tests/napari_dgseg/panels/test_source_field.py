@@ -57,7 +57,7 @@ def test_a_folder_without_labels_is_named_beside_the_field(
     choose(empty)
     problem = form.source.problem
     assert problem.isVisible()
-    assert "has labels" in problem.text
+    assert "no scan in this folder" in problem.text
     assert not form.start.isEnabled()
     assert "source data cannot be used" in form.start.toolTip()
     choose("")
