@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 _REASONS = {
     errno.ENOSPC: ("the disk is full", "Free some space on the disk."),
@@ -130,3 +134,13 @@ def write_error(what: str, path: Path, error: OSError) -> WorkspaceWriteError:
     unknown = (f"the system says: {error.strerror or 'unknown error'}", "Check the disk.")
     reason, remedy = _REASONS.get(error.errno or 0, unknown)
     return WorkspaceWriteError(f"{what}: {reason}.", remedy=remedy, path=path)
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, such as ``"steps: Input should be greater than 0"``.
+
+    Neither the value, which may name a patient, nor where to read about pydantic.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else str(first["msg"])

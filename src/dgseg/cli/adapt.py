@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+from pydantic import ValidationError
 
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.cli import console
-from dgseg.errors import AdaptationError, JobError
+from dgseg.errors import AdaptationError, JobError, first_problem
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from dgseg.site.workspace import Workspace
 
 Accept = Literal["never", "green", "always"]
+
+
+class Settings(AdaptConfig):
+    """How a bundle is adapted to one site; out of its range, a setting is refused."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ValueError(f"--{first_problem(error).replace('_', '-')}") from None
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Adapt:
     source: tuple[str, ...] = ()
     """Labelled scans of other centres to learn from beside the site's: folders (BIDS, or
     <name>_dseg.nii.gz beside <name>.nii.gz), or names of data sets, found by DGSEG_DATA."""
-    config: AdaptConfig = field(default_factory=AdaptConfig)
+    config: Settings = field(default_factory=Settings)
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -94,7 +105,7 @@ class Adapt:
     def _newest(self) -> JobFolder:
         from dgseg.site.workspace import Workspace
 
-        if self.bundle or self.source or self.config != AdaptConfig():
+        if self.bundle or self.source or self.config != Settings():
             raise JobError(
                 "An adaptation goes on with the settings that it was begun with.",
                 remedy="Give no others beside --resume, or begin a new one without it.",

@@ -155,7 +155,7 @@ class BenchmarkAdaptation:
         from pydantic import ValidationError
 
         from dgseg.adaptation.config import AdaptConfig
-        from dgseg.errors import MethodError
+        from dgseg.errors import MethodError, first_problem
 
         budget: dict[str, Any] = {"steps": self.steps}
         if self.minutes is not None:
@@ -171,10 +171,8 @@ class BenchmarkAdaptation:
                 precision=self.precision,
             )
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
             raise MethodError(
-                f"The adaptation does not take this setting: {place}: {first['msg']}.",
+                f"The adaptation does not take this setting: {first_problem(error)}.",
                 remedy="Correct the setting, or leave it out.",
             ) from error
 

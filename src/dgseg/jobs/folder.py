@@ -12,7 +12,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from dgseg.errors import JobError
+from dgseg.errors import JobError, first_problem
 from dgseg.files import atomic_write
 from dgseg.jobs.events import JobEvent, last_event, read_events
 from dgseg.jobs.spec import JobSpec, job_spec
@@ -96,7 +96,7 @@ class JobFolder:
             ) from error
         except ValidationError as error:
             raise JobError(
-                f"The job's description is not valid ({_reason(error)}).",
+                f"The job's description is not valid ({first_problem(error)}).",
                 remedy="It may come from a newer version of napari-dgseg; "
                 "update, or start the job anew.",
                 path=self.path,
@@ -233,9 +233,3 @@ class JobFolder:
             return False
         lock.release()
         return False
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from dgseg.errors import MethodError
+from dgseg.errors import MethodError, first_problem
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -234,10 +234,8 @@ def configured(
     try:
         return kind, kind.Config(**(values | dict(options)))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise MethodError(
-            f"The method {name!r} does not take this setting: {place}: {first['msg']}.",
+            f"The method {name!r} does not take this setting: {first_problem(error)}.",
             remedy="Correct the setting, or leave it out.",
         ) from error
 

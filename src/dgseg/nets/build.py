@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import nn
 
-from dgseg.errors import BundleError
+from dgseg.errors import BundleError, first_problem
 from dgseg.nets.config import DisentangledConfig, UNetConfig, VariationalConfig
 from dgseg.nets.disentangled import DisentangledNet
 from dgseg.nets.unet import UNet
@@ -47,10 +47,8 @@ def build(network: Mapping[str, int | float | str | bool]) -> nn.Module:
     try:
         config = schema.model_validate(dict(network))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "network"
         raise BundleError(
-            f"The model's network cannot be used: {place}: {first['msg']}.",
+            f"The model's network cannot be used: {first_problem(error)}.",
             remedy="Update dgseg, or choose another model.",
         ) from error
     return make(config)

@@ -56,6 +56,24 @@ def test_a_request_that_cannot_be_met_is_refused_before_there_is_a_job(
     assert not jobs(site)
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--minutes", "0"], "--minutes: Input should be greater than 0"),
+        (["--patch-px", "4096"], "--patch-px: Input should be less than or equal to 1024"),
+    ],
+)
+def test_a_setting_out_of_its_range_is_refused_in_a_short_sentence(
+    tmp_path, given, words, capsys
+):
+    with pytest.raises(SystemExit) as stop:
+        main(["adapt", str(tmp_path), *given])
+    assert stop.value.code == console.USAGE
+    told = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert words in told
+    assert "pydantic" not in told
+
+
 def test_without_corrections_only_methods_that_need_none(add_site, small, capsys):
     site = add_site(corrected=False)
     assert main(["adapt", str(site), *small, "--method", "finetune"]) == console.FAILED

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from dgseg.errors import DatasetError, MethodError, TrainingError
+from dgseg.errors import DatasetError, MethodError, TrainingError, first_problem
 from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.methods import registry
 from dgseg.training.config import TrainConfig
@@ -304,10 +304,8 @@ def default_config(data: str, size: Size = "cpu", **changes: Any) -> TrainConfig
     try:
         TypeAdapter(TrainConfig).validate_python(asdict(config))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
         raise MethodError(
-            f"The training does not take this setting: {place}: {first['msg']}.",
+            f"The training does not take this setting: {first_problem(error)}.",
             remedy="Correct the setting, or leave it out.",
         ) from error
     return config
