@@ -44,7 +44,7 @@ class JobContext:
         self._stop = False
         self._polled = 0.0
         self._phase: Phase | None = None
-        self._phase_start = time.monotonic()
+        self._start = self._phase_start = time.monotonic()
         self._first_step: int | None = None
 
     def stop(self) -> None:
@@ -79,7 +79,8 @@ class JobContext:
         self, step: int, total: int, losses: Mapping[str, float] | None = None
     ) -> None:
         """`step` of `total` is done; a resumed phase may begin above 0."""
-        elapsed = time.monotonic() - self._phase_start
+        now = time.monotonic()
+        elapsed = now - self._phase_start
         if self._first_step is None:
             self._first_step = step
         done = step - self._first_step
@@ -88,7 +89,7 @@ class JobContext:
             step=step,
             total=total,
             losses=None if losses is None else _finite(losses),
-            elapsed_s=round(elapsed, 2),
+            elapsed_s=round(now - self._start, 2),
             remaining_s=round(elapsed / done * (total - step), 1) if done > 0 else None,
         )
 

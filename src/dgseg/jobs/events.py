@@ -44,7 +44,7 @@ class JobEvent(BaseModel):
     losses : dict or None
         Loss terms by name; ``"loss"`` is their sum.
     elapsed_s, remaining_s : float or None
-        Seconds of the phase so far, and an estimate of those to come.
+        Seconds of the run so far, and an estimate of those that the steps take.
     scan_id : str or None
         The scan that the event is about.
     numbers : dict or None
