@@ -366,9 +366,7 @@ def _create(
     labelled: Labelled,
     steps: int,
 ) -> Method:
-    options = dict(config.options)
-    if config.learning_rate is not None:
-        options = {"learning_rate": config.learning_rate, **options}
+    options = config.method_options
     method = registry.create(config.method, net, fabric, options, steps, style_bank=style_bank)
     method.prepare(labelled)
     return method

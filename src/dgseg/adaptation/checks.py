@@ -9,7 +9,7 @@ from dgseg.errors import MethodError
 from dgseg.methods import registry
 
 
-def check_request(config: AdaptConfig, info: BundleInfo, n_corrected: int) -> None:
+def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> None:
     """Refuse what could not be done, with the words that the work itself would find.
 
     Parameters
@@ -17,8 +17,8 @@ def check_request(config: AdaptConfig, info: BundleInfo, n_corrected: int) -> No
     config : AdaptConfig
     info : BundleInfo
         Of the bundle to start from.
-    n_corrected : int
-        Corrected slices of the site.
+    has_labels : bool
+        Whether there are corrections, or labelled source data.
 
     Raises
     ------
@@ -29,10 +29,7 @@ def check_request(config: AdaptConfig, info: BundleInfo, n_corrected: int) -> No
         If the device or its precision is not there.
     """
     find_precision(find_device(config.device), config.precision)
-    options = dict(config.options)
-    if config.learning_rate is not None:
-        options = {"learning_rate": config.learning_rate, **options}
-    kind, _ = registry.configured(config.method, options)
+    kind, _ = registry.configured(config.method, config.method_options)
     for name in (config.method, *config.rivals):
         if not registry.resolve(name)[0].adapts:
             adapting = [name for name, kind in registry.loadable().items() if kind.adapts]
@@ -42,7 +39,7 @@ def check_request(config: AdaptConfig, info: BundleInfo, n_corrected: int) -> No
             )
     if kind.needs_style_bank and info.style_bank is None:
         raise registry.no_styles()
-    if kind.needs_labels and not n_corrected:
+    if kind.needs_labels and not has_labels:
         raise MethodError(
             "There is no corrected slice to learn from.",
             remedy="Correct some slices, or choose a method that learns without.",

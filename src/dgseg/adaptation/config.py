@@ -76,3 +76,10 @@ class AdaptConfig:
     seed: Annotated[int, Field(ge=0)] = 0
     threads: Annotated[int, Field(ge=1)] | None = None
     options: dict[str, bool | int | float | str] = field(default_factory=dict)
+
+    @property
+    def method_options(self) -> dict[str, bool | int | float | str]:
+        """The settings of the method that are not its own: `options`, and a learning rate."""
+        if self.learning_rate is None:
+            return dict(self.options)
+        return {"learning_rate": self.learning_rate, **self.options}

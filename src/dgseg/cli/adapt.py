@@ -89,8 +89,8 @@ class Adapt:
         with Workspace.open(self.site) as site:
             bundle = self.bundle or site.accepted
             info = read_info(bundle)
-            corrected = sum(record.state.n_corrected for record in records)
-            check_request(self.config, info, corrected)
+            corrected = any(record.state.n_corrected for record in records)
+            check_request(self.config, info, corrected or bool(self.source))
             if self.source:
                 find_sources(self.source, info.labels)
             caution(site, info.bundle_id)

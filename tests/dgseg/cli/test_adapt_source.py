@@ -46,6 +46,15 @@ def test_a_folder_is_learnt_from_beside_the_site(site, north, small, monkeypatch
     assert "Kept the old model" in capsys.readouterr().out
 
 
+def test_labels_of_other_centres_are_enough_for_a_method_that_needs_some(
+    add_site, north, small, capsys
+):
+    site = add_site(corrected=False)
+    command = ["adapt", str(site), "--source", str(north), "--method", "finetune", *small]
+    assert main(command) == console.OK
+    assert newest(site).result["verdict"]["colour"] == "amber"
+
+
 def test_what_is_wrong_is_said_before_there_is_a_job(site, north, small, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     for source, words in (
