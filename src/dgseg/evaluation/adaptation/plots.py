@@ -1,9 +1,11 @@
-"""Dice against the number of corrected slices, a panel for each target."""
+"""What is gained against the number of corrected slices, a panel for each target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -12,8 +14,9 @@ from matplotlib.figure import Figure
 from dgseg.evaluation.adaptation.plan import EVEN
 from dgseg.evaluation.adaptation.results import AdaptationGroup, Line
 from dgseg.evaluation.adaptation.summaries import BUNDLE_LINE, CEILING_LINE
+from dgseg.evaluation.benchmark.bootstrap import Difference
 from dgseg.evaluation.benchmark.plots import COLOURS
-from dgseg.evaluation.benchmark.summaries import Summary, average, summarise
+from dgseg.evaluation.benchmark.summaries import difference
 from dgseg.files import atomic_write
 
 _WIDTH_IN = 10.0
@@ -21,14 +24,16 @@ _HEIGHT_IN = 2.9
 _DPI = 100
 _COLUMNS = 3
 _MARKERS = "osD^vPX"
+_BESIDE = 0.05
 
 
 def write_curves(path: Path, groups: Sequence[AdaptationGroup]) -> Path:
-    """Mean 3-D Dice over the people of the test half against corrected slices.
+    """Gain of 3-D Dice over the bundle, on the test half, against corrected slices.
 
-    A panel for each target and one for their average; whiskers are the standard
-    deviation of the seeds' means, where there are several. Dashed: the bundle as it is;
-    dotted: all labels of the adaptation half.
+    A panel for each target and one for their average; whiskers are the intervals of the
+    tables. Dashed: the bundle as it is; dotted: all labels of the adaptation half. Gains,
+    for they are paired: lines that some seeds are missing of would else be compared with
+    other people's scores.
 
     Parameters
     ----------
@@ -54,10 +59,16 @@ def write_curves(path: Path, groups: Sequence[AdaptationGroup]) -> Path:
             axes = figure.add_subplot(grid[first + place // _COLUMNS, place % _COLUMNS])
             _draw(axes, group, name)
             if place % _COLUMNS == 0:
-                axes.set_ylabel("3-D Dice, %", fontsize=8)
+                axes.set_ylabel("gain of 3-D Dice, points", fontsize=8)
             axes.set_title(f"{group.data}, {group.base}: {name or 'average'}", fontsize=9)
             if place == 0:
-                axes.legend(fontsize=6, frameon=False)
+                lines = axes.get_legend_handles_labels()
+        if len(names) < rows * _COLUMNS:  # room beside the last panel
+            axes = figure.add_subplot(grid[first + rows - 1, _COLUMNS - 1])
+            axes.set_axis_off()
+            axes.legend(*lines, fontsize=8, frameon=False, loc="center left")
+        else:
+            axes.legend(*lines, fontsize=6, frameon=False)
         first += rows
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=_DPI)
@@ -69,34 +80,42 @@ def _panels(group: AdaptationGroup) -> tuple[str, ...]:
     return (*group.targets, "") if len(group.targets) > 1 else group.targets
 
 
-def _summary(group: AdaptationGroup, line: Line, target: str) -> Summary | None:
-    if target:
-        return summarise(group.of(line, target), "dice")
-    return average(group.by_target(line), "dice")
+def _gain(group: AdaptationGroup, line: Line, target: str) -> Difference | None:
+    within = replace(group, targets=(target,)) if target else group
+    found = difference(within, line, BUNDLE_LINE)
+    # A mean over some of the targets is no average.
+    return found if found is not None and found.targets == within.targets else None
+
+
+def _whiskers(gains: Sequence[Difference]) -> list[list[float]]:
+    """From each mean down and up to the ends of its interval; nothing where there is none."""
+    down = [0.0 if each.low is None else each.mean - each.low for each in gains]
+    up = [0.0 if each.high is None else each.high - each.mean for each in gains]
+    return [[100 * max(length, 0.0) for length in lengths] for lengths in (down, up)]
 
 
 def _draw(axes: Axes, group: AdaptationGroup, target: str) -> None:
     ks = sorted({line.k for line in group.rows if line.k is not None})
-    for line, style in ((BUNDLE_LINE, "--"), (CEILING_LINE, ":")):
-        level = _summary(group, line, target)
-        if level is not None:
-            axes.axhline(
-                100 * level.mean, color="black", linestyle=style, linewidth=1, label=line.label
-            )
+    black: dict[str, Any] = {"color": "black", "linewidth": 1}
+    axes.axhline(0, linestyle="--", label=BUNDLE_LINE.label, **black)
+    most = _gain(group, CEILING_LINE, target)
+    if most is not None:
+        axes.axhline(100 * most.mean, linestyle=":", label=CEILING_LINE.label, **black)
     curves = dict.fromkeys(
         (line.label, line.choice)
         for line in group.rows
         if line not in (BUNDLE_LINE, CEILING_LINE)
     )
     for number, (label, choice) in enumerate(curves):
-        found = [(k, _summary(group, Line(label, k, choice), target)) for k in ks]
+        found = [(k, _gain(group, Line(label, k, choice), target)) for k in ks]
         there = [(ks.index(k), each) for k, each in found if each is not None]
         if not there:
             continue
         axes.errorbar(
-            [place for place, _ in there],
+            # A little beside each other, so that whiskers can be told apart.
+            [place + _BESIDE * (number - (len(curves) - 1) / 2) for place, _ in there],
             [100 * each.mean for _, each in there],
-            yerr=[100 * (each.sd_seeds or 0.0) for _, each in there],
+            yerr=_whiskers([each for _, each in there]),
             color=COLOURS[number % len(COLOURS)],
             marker=_MARKERS[number % len(_MARKERS)],
             markersize=4,
