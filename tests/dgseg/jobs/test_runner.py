@@ -74,8 +74,6 @@ def test_an_adaptation_finishes_and_tells_everything(make_job, run_here, tiny_bu
     assert {e.total for e in training + judging} == {60 + 3 * 30}
     assert 0 < training[-1].step <= 60
     assert "loss" in training[-1].losses
-    times = [e.elapsed_s for e in events if e.type == "progress"]
-    assert times == sorted(times)  # of the whole run, whatever its parts
     assert 0 < training[-1].elapsed_s < judging[-1].elapsed_s
     assert judging[-1].step == judging[-1].total
     assert not any(e.losses for e in judging)
