@@ -191,8 +191,8 @@ class Replay:
             if index < shape[0] and tuple(entry.header["shape"]) == shape[1:]
         }
         kept = replace(self, base=self.base if fits else None, slices=slices)
-        n_others = sum(e.n_bytes for e in self.entries) - sum(e.n_bytes for e in kept.entries)
-        return replace(kept, n_damaged=self.n_damaged + n_others)
+        others = set(self.entries) - set(kept.entries)  # mostly none: nothing is encoded
+        return replace(kept, n_damaged=self.n_damaged + sum(e.n_bytes for e in others))
 
     @property
     def entries(self) -> list[Entry]:

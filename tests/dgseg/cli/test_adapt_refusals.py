@@ -122,7 +122,7 @@ def test_damaged_corrections_are_said_and_kept(add_site, small, capsys):
     first, _ = Workspace.read_only_view(site).records
     journal = site / "scans" / first.scan_id / "corrections.journal"
     content = journal.read_bytes()
-    journal.write_bytes(content[:-5] + b"")
+    journal.write_bytes(content[:-5])
     assert main(["adapt", str(site), *small]) == console.OK
     words = f"The last change to the corrections of scan {first.scan_id} was not on disk"
     assert words in capsys.readouterr().err
