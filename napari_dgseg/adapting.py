@@ -263,8 +263,9 @@ class Adapting:
             elif event.type == "state" and event.state == "running":
                 self.error, self.message = None, ""  # those of the run before
             elif event.type in ("message", "warning"):
-                about = {row.scan_id: f"{row.title}: " for row in self._session.rows}
-                self.message = about.get(event.scan_id or "?", "") + (event.message or "")
+                scan, rows = event.scan_id, self._session.rows
+                about = [row.title for row in rows if scan and row.scan_id == scan]
+                self.message = ": ".join([*about, event.message or ""])
             elif event.type == "error":
                 self.error = DgsegError(event.message or "", remedy=event.remedy or "")
         if drawn:
