@@ -18,10 +18,10 @@ class Window:
 
     Attributes
     ----------
-    offsets : Tensor of int64, shape (N, P, P)
+    offsets : Tensor of int64, shape (N, H, W)
         Of every pixel from the start of its slice; of the nearest pixel where
         the crop leaves the slice.
-    inside : Tensor of bool, shape (N, P, P), or None
+    inside : Tensor of bool, shape (N, H, W), or None
         Where the crops lie within their slices; None where all do.
     image_starts, label_starts : Tensor of int64, shape (N, 1, 1)
         Where the slices start in the two flat arrays; -1 for no labels.
@@ -77,6 +77,15 @@ class CropTable:
         """Indices of a domain's slices, all of them or the annotated ones."""
         return self._members.get(domain, ([], []))[labelled]
 
+    def crop_size(self, patch_px: int) -> tuple[int, int]:
+        """Rows and columns of crops that are to be `patch_px` wide.
+
+        No more than the largest slice has: group normalisation counts what is painted
+        around a slice, and at inference there is nothing around it.
+        """
+        rows, columns = self._slices[:, 1:3].amax(dim=0).tolist()
+        return min(patch_px, rows), min(patch_px, columns)
+
     def by_size(self, domain: str) -> dict[tuple[int, int], list[int]]:
         """Where a domain's slices start in the images, by their rows and columns."""
         starts: dict[tuple[int, int], list[int]] = {}
@@ -89,15 +98,16 @@ class CropTable:
         self,
         domain: str,
         n: int,
-        patch_px: int,
+        size: tuple[int, int],
         labelled: bool,
         foreground_share: float,
         generator: torch.Generator,
     ) -> tuple[Tensor, Tensor]:
-        """Choose slices (n,) and the upper left corners (n, 2) of crops in them.
+        """Choose slices (n,) and the upper left corners (n, 2) of crops of a size in them.
 
         The same number of random numbers is used whatever is chosen.
         """
+        crop = torch.tensor(size)
         members = torch.tensor(self.members(domain, labelled))
         u = torch.rand(n, 8, generator=generator)
         spread = torch.randn(n, 2, generator=generator)
@@ -105,32 +115,31 @@ class CropTable:
         sizes = self._slices[chosen, 1:3]
         first, count = self._anchor_ranges[chosen].unbind(1)
         points = self._points[first + _pick(u[:, 1], count)]
-        jitter = ((u[:, 2:4] - 0.5) * (patch_px / 2)).long()
-        near = points + jitter - patch_px // 2
-        room = (sizes - patch_px).clamp_min(0)
+        jitter = ((u[:, 2:4] - 0.5) * (crop / 2)).long()
+        near = points + jitter - crop // 2
+        room = (sizes - crop).clamp_min(0)
         if labelled:
             anywhere = (u[:, 4:6] * (room + 1)).long()
         else:
-            anywhere = (sizes * (0.5 + _MIDDLE * spread)).long() - patch_px // 2
+            anywhere = (sizes * (0.5 + _MIDDLE * spread)).long() - crop // 2
         use_near = (u[:, 6] < foreground_share) & (count > 0)
         corners = torch.where(use_near[:, None], near, anywhere)
         corners = torch.minimum(corners.clamp_min(0), room)
         # A slice smaller than the crop lies in the middle of it.
         return chosen, corners + torch.div(
-            (sizes - patch_px).clamp_max(0), 2, rounding_mode="floor"
+            (sizes - crop).clamp_max(0), 2, rounding_mode="floor"
         )
 
     def window(
-        self, chosen: Tensor, corners: Tensor, patch_px: int, device: torch.device
+        self, chosen: Tensor, corners: Tensor, size: tuple[int, int], device: torch.device
     ) -> Window:
-        """The pixels of crops, on `device`."""
+        """The pixels of crops of a size, on `device`."""
         start, height, width, label_start = self._slices[chosen].unbind(1)
         sizes = torch.stack((height, width), dim=1)
-        leaves = bool(((corners < 0) | (corners + patch_px > sizes)).any())
+        leaves = bool(((corners < 0) | (corners + torch.tensor(size) > sizes)).any())
         corners, height, width = (t.to(device) for t in (corners, height, width))
-        steps = torch.arange(patch_px, device=device)
-        rows = corners[:, :1] + steps
-        columns = corners[:, 1:] + steps
+        rows = corners[:, :1] + torch.arange(size[0], device=device)
+        columns = corners[:, 1:] + torch.arange(size[1], device=device)
         inside = None
         if leaves:
             inside_rows = (rows >= 0) & (rows < height[:, None])
@@ -144,7 +153,7 @@ class CropTable:
 
 
 def gather(flat: Tensor, window: Window, starts: Tensor) -> Tensor:
-    """The values (N, P, P) of crops in a flat array; 0 outside of their slices."""
+    """The values (N, H, W) of crops in a flat array; 0 outside of their slices."""
     values = flat[window.offsets + starts]
     return values if window.inside is None else values * window.inside
 

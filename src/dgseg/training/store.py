@@ -129,8 +129,9 @@ class SliceStore:
         ----------
         domain : str
         n, patch_px : int
-            Number of crops, and their side. A smaller slice is padded with 0;
-            there, nothing counts as annotated.
+            Number of crops, and their side; along an axis along which no slice is as
+            long, the length of the longest. A smaller slice is padded with 0; there,
+            nothing counts as annotated.
         labelled : bool
             Crops of annotated slices with their labels, the share
             `foreground_share` of them around a random point of a structure;
@@ -156,8 +157,9 @@ class SliceStore:
                 remedy="Correct or label at least one slice.",
             )
         share = foreground_share if labelled else 0.0
-        chosen, corners = self._table.draw(domain, n, patch_px, labelled, share, generator)
-        window = self._table.window(chosen, corners, patch_px, self._images.device)
+        size = self._table.crop_size(patch_px)
+        chosen, corners = self._table.draw(domain, n, size, labelled, share, generator)
+        window = self._table.window(chosen, corners, size, self._images.device)
         images = gather(self._images, window, window.image_starts).float()[:, None]
         if not labelled:
             return Batch(images.to(self._device))

@@ -75,14 +75,31 @@ def test_all_slices_are_unlabelled_ones_too(make_scan):
 
 
 def test_small_slices_are_padded_and_the_padding_is_not_annotated(make_scan):
-    item = make_scan("a", size=(2, 20, 30))
-    store = SliceStore.build([item], NATIVE)
+    small, large = make_scan("a", size=(2, 20, 30)), make_scan("b", size=(2, 40, 50))
+    store = SliceStore.build([small, large], NATIVE)
     batch = store.sample("a", 8, 32, True, generator())
+    assert batch.images.shape == (8, 1, 32, 32)
     assert batch.annotated.sum(dim=(1, 2)).tolist() == [600] * 8
     assert (batch.labels[~batch.annotated] == 0).all()
     assert (batch.images[:, 0][~batch.annotated] == 0).all()
     rows = batch.annotated[0].any(dim=1).nonzero().flatten()
     assert (rows[0], rows[-1]) == (6, 25)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_no_crop_is_larger_than_the_largest_slice(make_scan, labelled):
+    scans = [make_scan("a", size=(2, 20, 30)), make_scan("a", size=(3, 24, 18))]
+    store = SliceStore.build(scans, NATIVE)
+    assert store.sample("a", 4, 64, labelled, generator()).images.shape == (4, 1, 24, 30)
+    assert store.sample("a", 4, 22, labelled, generator()).images.shape == (4, 1, 22, 22)
+
+
+def test_slices_of_one_size_are_whole_where_crops_could_be_larger(make_scan):
+    item = make_scan("a", size=(1, 20, 30))
+    store = SliceStore.build([item], NATIVE)
+    batch = store.sample("a", 2, 64, True, generator())
+    assert batch.annotated is None
+    assert (batch.labels.numpy() == item.labels).all()
 
 
 def test_the_share_near_structures_holds_some(make_scan):
@@ -114,8 +131,8 @@ def test_slices_are_on_the_models_grid(make_scan):
     store = SliceStore.build([item], Preprocessing(spacing_mm=0.5))
     batch = store.sample("a", 2, 128, True, generator())
     expected = item.scan.geometry.canonical_shape
-    assert batch.annotated[0].sum() == 4 * expected[1] * expected[2]
-    shares = batch.labels.float().mean(dim=(1, 2)) * 128**2 / 4
+    assert batch.images[0].numel() == 4 * expected[1] * expected[2]
+    shares = batch.labels.float().sum(dim=(1, 2)) / 4
     assert shares.numpy() == pytest.approx(item.labels.sum((1, 2)).mean(), rel=0.3)
 
 
