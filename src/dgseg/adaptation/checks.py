@@ -29,14 +29,9 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
         If the device or its precision is not there.
     """
     find_precision(find_device(config.device), config.precision)
-    kind, _ = registry.configured(config.method, config.method_options)
     for name in (config.method, *config.rivals):
-        if not registry.resolve(name)[0].adapts:
-            adapting = [name for name, kind in registry.loadable().items() if kind.adapts]
-            raise MethodError(
-                f"The method {name!r} trains new models, and adapts none to a site.",
-                remedy=f"Choose one of {', '.join(adapting)}.",
-            )
+        _check_adapts(name)
+    kind, _ = registry.configured(config.method, config.method_options)
     if kind.needs_style_bank and info.style_bank is None:
         raise registry.no_styles()
     if kind.needs_labels and not has_labels:
@@ -44,3 +39,16 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
             "There is no corrected slice to learn from.",
             remedy="Correct some slices, or choose a method that learns without.",
         )
+
+
+def _check_adapts(name: str) -> None:
+    adapting = {each for each, kind in registry.loadable().items() if kind.adapts}
+    try:
+        known = registry.method_name(name)
+    except MethodError as error:
+        said = str(error.problem)
+    else:
+        if known in adapting:
+            return
+        said = f"The method {name!r} trains new models, and adapts none to a site."
+    raise MethodError(said, remedy=f"Choose one of {', '.join(sorted(adapting))}.")

@@ -56,9 +56,8 @@ class Adapt:
         from dgseg.jobs.runner import run_job
 
         folder = self._newest() if self.resume else self._prepare()
-        folder.clear_stop()
         with told() as listener:
-            code = run_job(folder.path, listener=listener)
+            code = run_job(folder.path, listener=listener, heed_earlier_stop=False)
         result = folder.result
         if result is None and not code:
             console.warn(f"Stopped. Go on with: dgseg adapt {self.site} --resume")

@@ -37,7 +37,12 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _log = logging.getLogger(__name__)
 
 
-def run_job(path: str | Path, *, listener: Callable[[JobEvent], None] | None = None) -> int:
+def run_job(
+    path: str | Path,
+    *,
+    listener: Callable[[JobEvent], None] | None = None,
+    heed_earlier_stop: bool = True,
+) -> int:
     """Run or resume the job of a folder in this process.
 
     Parameters
@@ -46,6 +51,9 @@ def run_job(path: str | Path, *, listener: Callable[[JobEvent], None] | None = N
         See `JobFolder`.
     listener : callable, optional
         Called with each event, after it is on disk.
+    heed_earlier_stop : bool
+        Whether a request to stop that came before the run holds for it. Without, it is
+        taken back, once no other process can be running the job.
 
     Returns
     -------
@@ -64,6 +72,8 @@ def run_job(path: str | Path, *, listener: Callable[[JobEvent], None] | None = N
         with _held(folder.lock()):
             if folder.result is not None:
                 return 0
+            if not heed_earlier_stop:
+                folder.clear_stop()
             return _run(folder, spec.kind, listener)
     except OSError as error:
         raise _disk_error(error, folder.path) from error

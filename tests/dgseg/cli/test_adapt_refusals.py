@@ -39,7 +39,7 @@ def test_a_site_without_scans_is_refused_before_there_is_a_job(tmp_path, small, 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--method", "magic"], "no method 'magic'"),
+        (["--method", "magic"], "no method 'magic'. Choose one of finetune, mean-teacher,"),
         (["--method", "deepall"], "adapts none to a site. Choose one of finetune,"),
         (["--rivals", "magic"], "no method 'magic'"),
         (["--options", "colour", "blue"], "colour"),

@@ -203,29 +203,6 @@ def test_one_correction_can_judge_nothing(make_job, make_site, run_here):
     assert folder.result["verdict"]["accept"] is False
 
 
-@pytest.mark.parametrize("phase", ["preparing", "judging", "segmenting"])
-def test_it_can_be_stopped_in_any_phase(make_job, run_here, phase):
-    folder = make_job()
-
-    def stop(event: JobEvent) -> None:
-        if event.phase == phase:
-            folder.request_stop()
-
-    assert run_here(folder.path, listener=stop) == 0
-    assert folder.state == "stopped"
-    assert run_here(folder.path) == 0
-    assert folder.state == "finished"
-    assert told(folder)[-1].run == 2
-
-
-def test_a_stop_before_the_start_is_heeded(make_job, run_here):
-    folder = make_job()
-    folder.request_stop()
-    assert run_here(folder.path) == 0
-    assert folder.state == "stopped"
-    assert not folder.checkpoint.exists()
-
-
 def test_corrections_made_after_the_start_do_not_count(make_job, run_here, tmp_path):
     folder = make_job()
 
