@@ -19,8 +19,8 @@ class Window:
     Attributes
     ----------
     offsets : Tensor of int64, shape (N, H, W)
-        Of every pixel from the start of its slice; of the nearest pixel where
-        the crop leaves the slice.
+        Of every pixel from the start of its slice; of its mirror image where the crop
+        leaves the slice.
     inside : Tensor of bool, shape (N, H, W), or None
         Where the crops lie within their slices; None where all do.
     image_starts, label_starts : Tensor of int64, shape (N, 1, 1)
@@ -80,8 +80,7 @@ class CropTable:
     def crop_size(self, patch_px: int) -> tuple[int, int]:
         """Rows and columns of crops that are to be `patch_px` wide.
 
-        No more than the largest slice has: group normalisation counts what is painted
-        around a slice, and at inference there is nothing around it.
+        No more than the largest slice has: at inference nothing is around a slice.
         """
         rows, columns = self._slices[:, 1:3].amax(dim=0).tolist()
         return min(patch_px, rows), min(patch_px, columns)
@@ -145,17 +144,26 @@ class CropTable:
             inside_rows = (rows >= 0) & (rows < height[:, None])
             inside_columns = (columns >= 0) & (columns < width[:, None])
             inside = inside_rows[:, :, None] & inside_columns[:, None, :]
-            rows = torch.minimum(rows.clamp_min(0), height[:, None] - 1)
-            columns = torch.minimum(columns.clamp_min(0), width[:, None] - 1)
+            rows, columns = _mirrored(rows, height), _mirrored(columns, width)
         offsets = (rows * width[:, None])[:, :, None] + columns[:, None, :]
         starts = (t.to(device)[:, None, None] for t in (start, label_start))
         return Window(offsets, inside, *starts)
 
 
 def gather(flat: Tensor, window: Window, starts: Tensor) -> Tensor:
-    """The values (N, H, W) of crops in a flat array; 0 outside of their slices."""
-    values = flat[window.offsets + starts]
-    return values if window.inside is None else values * window.inside
+    """The values (N, H, W) of crops in a flat array, mirrored outside of their slices.
+
+    Group normalisation counts what is around a slice. A mirrored slice has the statistics
+    that the slice has alone, as at inference; one on black tells its size.
+    """
+    return flat[window.offsets + starts]
+
+
+def _mirrored(at: Tensor, length: Tensor) -> Tensor:
+    """Places (N, P) from 0 to below `length` (N,), mirrored at both ends as often as needed."""
+    last = length[:, None] - 1
+    around = at.remainder((2 * last).clamp_min(1))
+    return torch.where(last > 0, torch.minimum(around, 2 * last - around), 0)
 
 
 def _pick(u: Tensor, counts: Tensor) -> Tensor:

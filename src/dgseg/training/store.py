@@ -130,8 +130,8 @@ class SliceStore:
         domain : str
         n, patch_px : int
             Number of crops, and their side; along an axis along which no slice is as
-            long, the length of the longest. A smaller slice is padded with 0; there,
-            nothing counts as annotated.
+            long, the length of the longest. A smaller slice is mirrored at its borders;
+            beyond them labels are 0, and nothing counts as annotated.
         labelled : bool
             Crops of annotated slices with their labels, the share
             `foreground_share` of them around a random point of a structure;
@@ -164,8 +164,10 @@ class SliceStore:
         if not labelled:
             return Batch(images.to(self._device))
         labels = gather(self._labels, window, window.label_starts).long()
-        annotated = None if window.inside is None else window.inside.to(self._device)
-        return Batch(images.to(self._device), labels.to(self._device), annotated)
+        if window.inside is None:
+            return Batch(images.to(self._device), labels.to(self._device), None)
+        labels = (labels * window.inside).to(self._device)
+        return Batch(images.to(self._device), labels, window.inside.to(self._device))
 
     def slices(self, domain: str, at_once: int = _CHUNK) -> Iterator[Tensor]:
         """All slices of a domain, whole, in batches of one size each.

@@ -74,16 +74,18 @@ def test_all_slices_are_unlabelled_ones_too(make_scan):
     assert len({image.sum().item() for image in batch.images}) == 4
 
 
-def test_small_slices_are_padded_and_the_padding_is_not_annotated(make_scan):
-    small, large = make_scan("a", size=(2, 20, 30)), make_scan("b", size=(2, 40, 50))
+def test_small_slices_are_mirrored_and_nothing_beyond_is_annotated(make_scan):
+    small, large = make_scan("a", size=(1, 20, 30)), make_scan("b", size=(2, 90, 50))
     store = SliceStore.build([small, large], NATIVE)
-    batch = store.sample("a", 8, 32, True, generator())
-    assert batch.images.shape == (8, 1, 32, 32)
+    batch = store.sample("a", 8, 80, True, generator())
+    assert batch.images.shape == (8, 1, 80, 50)
     assert batch.annotated.sum(dim=(1, 2)).tolist() == [600] * 8
-    assert (batch.labels[~batch.annotated] == 0).all()
-    assert (batch.images[:, 0][~batch.annotated] == 0).all()
     rows = batch.annotated[0].any(dim=1).nonzero().flatten()
-    assert (rows[0], rows[-1]) == (6, 25)
+    assert (rows[0], rows[-1]) == (30, 49)
+    assert (batch.labels[~batch.annotated] == 0).all()
+    got = batch.images[0, 0].numpy()
+    whole = got[30:50, 10:40]
+    assert np.array_equal(got, np.pad(whole, ((30, 30), (10, 10)), "reflect"))
 
 
 @pytest.mark.parametrize("labelled", [True, False])
