@@ -48,7 +48,8 @@ class AdaptConfig:
     batch_labelled, batch_unlabelled : int
         Slices in each step.
     patch_px : int
-        Side of the training patches on the model's grid, pixels.
+        Side of the training patches on the model's grid, pixels; less along an axis along
+        which no slice of the site is as long.
     segment_all : bool
         Let the candidate propose for all scans of the site, not only for the
         corrected ones and the few uncorrected ones that the judgement needs.

@@ -61,7 +61,8 @@ class TrainConfig:
     unlabelled_per_domain : int
         Unlabelled slices of each of them.
     patch_px : int
-        Side of the square crops on the model's grid.
+        Side of the crops on the model's grid; less along an axis along which no slice is
+        as long.
     foreground_share : float
         Share of labelled crops that are centred near a structure.
     spacing_mm : float or None
