@@ -55,7 +55,7 @@ def ensembled(
 
     ``p = normalised(mean(p_0, ..., p_views) ^ (1 / temperature))``. What a network says of
     one view of a scanner that it does not know changes with contrast and size; the mean
-    is right more often, and less sure. Without sharpening (as in MixMatch, Berthelot et
+    is unsure where it does. Without sharpening (as in MixMatch, Berthelot et
     al., NeurIPS 2019, equation 7) a student of such means becomes less sure with every
     step, until it finds nothing.
 
