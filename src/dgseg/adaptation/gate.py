@@ -44,6 +44,9 @@ FEW_HELDOUT = 8
 at only beyond `CLASS_LOSS_SEVERE`: of the same 36 adaptations two were refused for a
 smaller one alone, and both were better, by 2 and 3 points."""
 
+POOR = 0.5
+"""A better model whose Dice is below this is no good model, and the verdict says so."""
+
 VANISHED = 0.1
 """A structure of less than this part of its former volume, and of the area that it has
 in the corrected slices, has vanished. Either alone is no sign: a model that floods a
@@ -155,7 +158,8 @@ def judge(evidence: Evidence) -> Verdict:
     if doubts:
         words = _join(_dice_words(evidence), *doubts)
         return Verdict("amber", False, words, numbers)
-    words = _join(_dice_words(evidence), _stability_words(evidence))
+    poor = "That is still poor: correct more, and adapt again." if after < POOR else ""
+    words = _join(_dice_words(evidence), poor, _stability_words(evidence))
     return Verdict("green", True, words, numbers)
 
 

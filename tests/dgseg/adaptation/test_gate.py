@@ -35,6 +35,13 @@ def test_a_clear_rise_is_green_and_says_the_numbers():
     assert verdict.numbers["dice_after"] == pytest.approx(0.83)
 
 
+def test_better_is_not_called_good():
+    verdict = judge(evidence({"GM": 0.05, "WM": 0.11}, {"GM": 0.16, "WM": 0.37}))
+    assert verdict.accept
+    assert "still poor: correct more" in verdict.sentence
+    assert "poor" not in judge(evidence(*RISE)).sentence
+
+
 def test_crossed_evidence_says_who_judged():
     verdict = judge(evidence(*RISE, n=3, n_better=3, crossed=True))
     assert (verdict.colour, verdict.accept) == ("green", True)
