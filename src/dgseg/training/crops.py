@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -82,8 +83,13 @@ class CropTable:
 
         No more than the largest slice has: at inference nothing is around a slice.
         """
-        rows, columns = self._slices[:, 1:3].amax(dim=0).tolist()
+        rows, columns = self._largest
         return min(patch_px, rows), min(patch_px, columns)
+
+    @cached_property
+    def _largest(self) -> tuple[int, int]:
+        rows, columns = self._slices[:, 1:3].amax(dim=0).tolist()
+        return rows, columns
 
     def by_size(self, domain: str) -> dict[tuple[int, int], list[int]]:
         """Where a domain's slices start in the images, by their rows and columns."""
