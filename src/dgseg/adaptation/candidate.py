@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.footing import measure_labelled
+from dgseg.adaptation.footing import measure_labelled, pose_finder
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
@@ -164,25 +164,19 @@ def fine_tune(
         return folder
     info, net = load_network(bundle)
     fabric = make_fabric(config.device, config.precision, config.threads)
-    store = SliceStore.build(items(), info.preprocessing, fabric.device)
+    info = _prepared(info, config)
+    find_pose = pose_finder(net, fabric) if info.preprocessing.seek_pose else None
+    store = SliceStore.build(items(), info.preprocessing, fabric.device, find_pose=find_pose)
     check_stop(watcher)
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
     sampler = EpisodeSampler(store, shape, config.seed, unlabelled=unlabelled)
+    n_classes, patch_px = info.labels.n_classes, config.patch_px
+    labelled = measure_labelled(
+        net, store, n_classes, patch_px, config.seed, fabric, n_hidden=n_hidden
+    )
     create = partial(
-        _create,
-        config=config,
-        fabric=fabric,
-        style_bank=info.style_bank,
-        labelled=measure_labelled(
-            net,
-            store,
-            info.labels.n_classes,
-            config.patch_px,
-            config.seed,
-            fabric,
-            n_hidden=n_hidden,
-        ),
+        _create, config=config, fabric=fabric, style_bank=info.style_bank, labelled=labelled
     )
     steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
     method = create(net, steps=steps)
@@ -256,6 +250,12 @@ def describe(
         licence=parent.licence,
         card=parent.card,
     )
+
+
+def _prepared(parent: BundleInfo, config: AdaptConfig) -> BundleInfo:
+    """The bundle, with its scans in the pose that it seeks where the method wants that."""
+    _, settings = registry.configured(config.method, config.method_options)
+    return parent.seeking_pose() if getattr(settings, "seek_pose", False) else parent
 
 
 def _network(parent: BundleInfo, net: nn.Module) -> dict[str, int | float | str | bool]:

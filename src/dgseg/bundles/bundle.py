@@ -32,7 +32,7 @@ from dgseg.scans.schema import LabelSchema
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of ``bundle.json`` that this version of dgseg writes; it reads all before."""
 
 _SINCE = {"style_bank": 2, "look_bank": 3}
@@ -70,7 +70,7 @@ class BundleInfo(BaseModel):
     network : dict
         What `dgseg.nets.build.build` takes.
     preprocessing : Preprocessing
-        From a scan to the model's grid.
+        From a scan to the model's grid; it may seek poses since version 4.
     labels : LabelSchema
         What it segments.
     domains : tuple of str
@@ -115,6 +115,11 @@ class BundleInfo(BaseModel):
     card: str = ""
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     dgseg_version: str = dgseg.__version__
+
+    def seeking_pose(self) -> BundleInfo:
+        """The same, with scans turned and enlarged to where the model is surest of them."""
+        preprocessing = self.preprocessing.model_copy(update={"seek_pose": True})
+        return self.model_copy(update={"preprocessing": preprocessing})
 
 
 def read_info(folder: str | Path) -> BundleInfo:

@@ -29,6 +29,9 @@ class Evaluate:
     """Write the scores there too."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:0, mps."""
+    seek_pose: bool = False
+    """Turn and enlarge each scan to where the model is surest of it, whatever the model
+    says; several times as slow."""
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -40,7 +43,9 @@ class Evaluate:
         from dgseg.inference.segmenter import Segmenter
 
         data = load(self.data, root=self.data_root)
-        segmenter = Segmenter(self.bundle or default_bundle(), device=self.device)
+        segmenter = Segmenter(
+            self.bundle or default_bundle(), device=self.device, seek_pose=self.seek_pose
+        )
         if segmenter.info.labels.names != data.schema.names:
             raise DatasetError(
                 f"The model segments {', '.join(segmenter.info.labels.names)}, the data set "

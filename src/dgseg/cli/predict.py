@@ -31,6 +31,9 @@ class Predict:
     """auto, cpu, cuda, cuda:0, mps."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """auto: bf16 where the processor or GPU is faster with it."""
+    seek_pose: bool = False
+    """Turn and enlarge each scan to where the model is surest of it, whatever the model
+    says; several times as slow."""
 
     def run(self) -> int:
         """Do it; returns the exit code."""
@@ -39,7 +42,10 @@ class Predict:
 
         sources, failures = console.find_scans(self.scans)
         segmenter = Segmenter(
-            self.bundle or default_bundle(), device=self.device, precision=self.precision
+            self.bundle or default_bundle(),
+            device=self.device,
+            precision=self.precision,
+            seek_pose=self.seek_pose,
         )
         self.out.mkdir(parents=True, exist_ok=True)
         taken: set[str] = set()

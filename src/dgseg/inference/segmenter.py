@@ -18,6 +18,17 @@ from dgseg.inference.look import LookRecorder
 from dgseg.inference.runner import SliceRunner
 from dgseg.inference.uncertainty import normalised_entropy, slice_uncertainty
 from dgseg.nets.build import build
+from dgseg.nets.poses import (
+    AS_IT_IS,
+    Pose,
+    Weighted,
+    answer,
+    expected_dice,
+    expected_overlap,
+    posed,
+    seek,
+    slices_to_ask,
+)
 from dgseg.nets.resample import resize
 from dgseg.scans.preprocessing import grid_size, normalise
 from dgseg.scans.scan import Scan
@@ -80,6 +91,8 @@ class Segmenter:
     device : str
         As in `dgseg.devices.find_device`.
     precision : {'auto', 'bf16', 'fp32'}
+    seek_pose : bool
+        Look for each scan's pose, whatever the bundle says; see `Preprocessing`.
 
     Raises
     ------
@@ -90,9 +103,15 @@ class Segmenter:
     """
 
     def __init__(
-        self, folder: str | Path, device: str = "auto", precision: str = "auto"
+        self,
+        folder: str | Path,
+        device: str = "auto",
+        precision: str = "auto",
+        *,
+        seek_pose: bool = False,
     ) -> None:
-        self.info, net = load_network(folder)
+        info, net = load_network(folder)
+        self.info = info.seeking_pose() if seek_pose else info
         self._runner: SliceRunner | None = SliceRunner(net.to(find_device(device)), precision)
 
     @property
@@ -194,8 +213,11 @@ def _segment(
     grid = grid_size(scan.geometry, info.preprocessing)
     runner.warnings.clear()
     with LookRecorder(runner.net, info.look_bank) as recorder:
+        poses: Weighted = ((AS_IT_IS, 1.0),)
+        if info.preprocessing.seek_pose:
+            poses = _seek_pose(runner, images, grid, should_stop)
         labels, uncertainty, look = _propose_all(
-            runner, recorder, images, grid, progress, should_stop
+            runner, recorder, images, grid, poses, progress, should_stop
         )
     if info.preprocessing.largest_component:
         labels = keep_largest(labels)
@@ -214,6 +236,7 @@ def _propose_all(
     recorder: LookRecorder,
     images: np.ndarray,
     grid: tuple[int, int],
+    poses: Weighted,
     progress: Progress | None,
     should_stop: ShouldStop | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -223,13 +246,43 @@ def _propose_all(
     look: list[np.ndarray] = []
 
     def propose(part: slice) -> None:
-        recorder.forget()
-        labels[part], uncertainty[part] = _propose(runner, images[part], grid)
+
+        def predict(slices: Tensor) -> Tensor:
+            recorder.forget()  # what it takes is of the best pose, which comes last
+            return runner.probabilities(slices)
+
+        labels[part], uncertainty[part] = _propose(
+            lambda slices: answer(predict, slices, poses), images[part], grid, runner.device
+        )
         look.append(recorder.take(images[part]))
 
     pixels = max(grid[0] * grid[1], images[0].size)
     in_batches(runner, len(images), pixels, propose, progress, should_stop)
     return labels, uncertainty, np.concatenate(look)
+
+
+def _seek_pose(
+    runner: SliceRunner,
+    images: np.ndarray,
+    grid: tuple[int, int],
+    should_stop: ShouldStop | None,
+) -> Weighted:
+    """The poses in which the network is surest of some slices of a scan."""
+    some = images[slices_to_ask(len(images))]
+
+    def score(pose: Pose) -> float:
+        overlaps: dict[int, Tensor] = {}
+
+        def compute(part: slice) -> None:
+            with torch.inference_mode():
+                slices = resize(torch.from_numpy(some[part, None]).to(runner.device), grid)
+                found = runner.probabilities(posed(slices, pose))
+                overlaps[part.start] = expected_overlap(found)
+
+        in_batches(runner, len(some), grid[0] * grid[1], compute, None, should_stop)
+        return expected_dice(torch.cat([each.cpu() for each in overlaps.values()]))
+
+    return seek(score)
 
 
 def in_batches(
@@ -275,12 +328,15 @@ def in_batches(
 
 
 def _propose(
-    runner: SliceRunner, images: np.ndarray, grid: tuple[int, int]
+    predict: Callable[[Tensor], Tensor],
+    images: np.ndarray,
+    grid: tuple[int, int],
+    device: torch.device,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels and uncertainty (N, rows, columns) of a few slices on the scan's grid."""
     with torch.inference_mode():
-        slices = torch.from_numpy(images[:, None]).to(runner.device)
-        probabilities = runner.probabilities(resize(slices, grid))
+        slices = torch.from_numpy(images[:, None]).to(device)
+        probabilities = predict(resize(slices, grid))
         # The entropy is a single map: cheaper to take on the model's grid, where
         # the network knows no more than that, than from every class on the scan's.
         entropy = normalised_entropy(probabilities)[:, None]

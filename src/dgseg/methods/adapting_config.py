@@ -37,12 +37,18 @@ class AdaptingConfig(OptimiserConfig):
     trained : {'all', 'norm'}
         All weights, or only the scales and offsets of normalisation layers and
         what makes these from a code (AdaIN).
+    seek_pose : bool
+        Learn from each scan turned and enlarged to where the bundle is surest of it, and
+        let the new model look for that pose of every scan that it segments. What is
+        gained needs no correction, and is more where a centre's scans lie otherwise than
+        those that were learnt from; the new model is several times as slow.
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
     ema_decay: _Decay = 0.99
     anchor: _Factor = 0.0
     trained: Trained = "all"
+    seek_pose: bool = False
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -123,6 +129,7 @@ class MeanTeacherConfig(TeacherConfig):
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
+    seek_pose: bool = True
     late_ema_decay: _Decay = 0.999
     ema_switch: _Share = 1.0
     consistency: Literal["mse", "ce", "dice", "tversky", "labels"] = "ce"

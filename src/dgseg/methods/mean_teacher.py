@@ -37,6 +37,7 @@ PAPER = MeanTeacherConfig(
     confidence=0.0,
     teacher_views=0,
     temperature=1.0,
+    seek_pose=False,
 )
 """Perone et al., with shares of the steps for numbers of their 350 epochs."""
 

@@ -38,6 +38,9 @@ class Preprocessing(BaseModel):
     largest_component : bool
         Whether only the largest connected component of the foreground of a
         prediction is kept.
+    seek_pose : bool
+        Whether each scan is turned and enlarged in its plane to where the model is surest
+        of what it finds; see `dgseg.nets.poses.seek`. Several times as slow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +51,7 @@ class Preprocessing(BaseModel):
     low_percentile: Annotated[float, Field(ge=0, lt=100)] = 0.5
     high_percentile: Annotated[float, Field(gt=0, le=100)] = 99.5
     largest_component: bool = False
+    seek_pose: bool = False
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

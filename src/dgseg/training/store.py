@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dgseg.errors import LabelsError
 from dgseg.methods.base import Batch
+from dgseg.nets.poses import AS_IT_IS, Pose, posed
 from dgseg.nets.resample import resize, resize_labels
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
@@ -26,6 +27,10 @@ _ANCHORS = 64
 
 _CHUNK = 32
 """Slices that are resampled at once."""
+
+
+PoseFinder = Callable[[Tensor], Pose]
+"""From all slices (N, 1, H, W) of a scan, on the model's grid, to how they are to be turned."""
 
 
 class SliceStore:
@@ -67,6 +72,7 @@ class SliceStore:
         device: torch.device | str = "cpu",
         memory_limit_gb: float = 4.0,
         cache_dir: Path | None = None,
+        find_pose: PoseFinder | None = None,
     ) -> Self:
         """Prepare scans; only one of them is in memory at a time.
 
@@ -83,6 +89,8 @@ class SliceStore:
         cache_dir : Path, optional
             Where that file is written; a temporary folder if not given. It goes
             away with the store.
+        find_pose : callable, optional
+            Slices and labels are kept turned and enlarged as it says of each scan.
 
         Raises
         ------
@@ -94,7 +102,7 @@ class SliceStore:
         labels = _Growing(np.dtype(np.uint8), limit, cache_dir)
         table = CropTable()
         for item in items:
-            _add_scan(item, preprocessing, images, labels, table)
+            _add_scan(item, preprocessing, images, labels, table, find_pose)
         if not table.domains:
             raise LabelsError(
                 "There are no scans to learn from.", remedy="Choose a data set with scans."
@@ -190,20 +198,23 @@ def _add_scan(
     images: _Growing,
     labels: _Growing,
     table: CropTable,
+    find_pose: PoseFinder | None,
 ) -> None:
     """Put one scan's slices into the buffers and the table."""
     grid = grid_size(item.scan.geometry, preprocessing)
     array = normalise(item.scan.array, preprocessing)
     marks, hidden = item.annotated & ~item.hidden, item.hidden
+    sized_images = resize(torch.from_numpy(array)[:, None], grid)
+    pose = AS_IT_IS if find_pose is None else find_pose(sized_images)
     for first in range(0, len(array), _CHUNK):
-        part = torch.from_numpy(array[first : first + _CHUNK])[:, None]
-        start = images.append(resize(part, grid).to(torch.float16).numpy())
+        part = posed(sized_images[first : first + _CHUNK], pose)
+        start = images.append(part.to(torch.float16).numpy())
         drawn = np.flatnonzero(marks[first : first + _CHUNK])
         kept: dict[int, np.ndarray] = {}
         label_start = 0
         if item.labels is not None and drawn.size:
             raw = np.ascontiguousarray(item.labels[first + drawn])
-            sized = resize_labels(torch.from_numpy(raw), grid, int(raw.max()) + 1).numpy()
+            sized = _sized_labels(raw, grid, pose)
             label_start = labels.append(sized)
             kept = dict(zip(drawn.tolist(), sized, strict=True))
         for index in range(len(part)):
@@ -214,6 +225,11 @@ def _add_scan(
                 table.anchor(_anchors(slice_labels))
                 label_start += slice_labels.size
             start += grid[0] * grid[1]
+
+
+def _sized_labels(labels: np.ndarray, grid: tuple[int, int], pose: Pose) -> np.ndarray:
+    sized = resize_labels(torch.from_numpy(labels), grid, int(labels.max()) + 1)
+    return posed(sized[:, None].float(), pose, "nearest")[:, 0].to(torch.uint8).numpy()
 
 
 def _anchors(labels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from dgseg.adaptation.candidate import describe, fine_tune, items_without
@@ -92,3 +93,47 @@ def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(
     assert (info.parent_id, info.domains) == (read_info(bundle).bundle_id, ("a", "clinic"))
     assert (info.training["steps"], info.training["n_scans"]) == (2, 2)
     assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "sought"),
+    [
+        ("two-teachers", {}, True),
+        ("mean-teacher", {"seek_pose": False}, False),
+        ("finetune", {}, False),
+        ("finetune", {"seek_pose": True}, True),
+    ],
+)
+def test_the_new_model_seeks_poses_as_it_was_trained(
+    make_item, bundle, watcher, tmp_path, method, options, sought
+):
+    config = AdaptConfig(
+        method=method,
+        options=options,
+        steps=2,
+        device="cpu",
+        precision="fp32",
+        patch_px=32,
+        threads=1,
+    )
+    items = [make_item(0, corrected=(1, 3)), make_item(1)]
+
+    def adapt(parent, config, folder):
+        folder.mkdir()
+        return fine_tune(
+            lambda: items_without(SiteReader(items, watcher), {}),
+            parent,
+            config,
+            folder,
+            watcher,
+        )
+
+    made = adapt(bundle, config, tmp_path / "first")
+    assert read_info(made).preprocessing.seek_pose is sought
+    assert not read_info(bundle).preprocessing.seek_pose
+    again = adapt(
+        made,
+        AdaptConfig(**{**vars(config), "method": "finetune", "options": {}}),
+        tmp_path / "second",
+    )
+    assert read_info(again).preprocessing.seek_pose is sought

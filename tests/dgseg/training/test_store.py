@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from dgseg.errors import LabelsError
+from dgseg.nets.poses import Pose, posed
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.training.store import SliceStore
 
@@ -192,3 +193,25 @@ def test_it_knows_the_classes_that_annotated_slices_show(make_scan):
     both, none = make_scan("a"), make_scan("a", annotated=[False] * 5, size=(5, 20, 24))
     assert SliceStore.build([both, none], Preprocessing()).classes() == (0, 1)
     assert SliceStore.build([none], Preprocessing()).classes() == ()
+
+
+def test_slices_and_labels_are_turned_together(make_scan):
+    item = make_scan("a", size=(5, 40, 48))
+    bright = item.scan.array > np.median(item.scan.array)
+    item.labels[:] = bright
+    item.scan.array[:] = bright
+    seen = []
+
+    def find(slices):
+        seen.append(tuple(slices.shape))
+        return Pose(25.0, 1.2)
+
+    turned = next(SliceStore.build([item], NATIVE, find_pose=find).slices("a"))
+    plain = next(SliceStore.build([item], NATIVE).slices("a"))
+    assert seen == [(5, 1, 40, 48)]
+    torch.testing.assert_close(turned, posed(plain, Pose(25.0, 1.2)), atol=1e-3, rtol=0)
+    store = SliceStore.build([item], NATIVE, find_pose=find)
+    batch = store.sample("a", 32, 48, True, generator())
+    sure = (batch.images[:, 0] - 0.5).abs() > 0.45
+    assert sure.float().mean() > 0.1
+    assert torch.equal((batch.images[:, 0] > 0.5)[sure], (batch.labels == 1)[sure])

@@ -12,7 +12,9 @@ from dgseg.training.config import TrainConfig
 # How the work is spread over a machine changes no result worth the name.
 _OF_THE_MACHINE = {"threads", "checkpoint_every_s", "memory_limit_gb"}
 # Came after the first cells: where they change nothing, those are still the same cells.
-_CAME_LATER = {"kl_free", "few_slices", "few_weight", "good_dice"}
+_CAME_LATER = {"kl_free", "few_slices", "few_weight", "good_dice", "seek_pose"}
+# Where that is not what it is if nothing is said.
+_BEFORE = {"seek_pose": False}
 # Younger than these: there are no cells without them.
 _WHOLE = {"TwoTeachersConfig"}
 
@@ -66,7 +68,7 @@ def preset_settings(preset: Any, whole: bool = False) -> dict[str, Any]:
     whole : bool
         Nothing is left out: with these labels, what was added changes something.
     """
-    defaults = {field.name: field.default for field in fields(preset)}
+    defaults = {field.name: field.default for field in fields(preset)} | _BEFORE
     whole = whole or type(preset).__name__ in _WHOLE
     return {
         name: value

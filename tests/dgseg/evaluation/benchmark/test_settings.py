@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from dgseg.evaluation.benchmark.settings import preset_settings, through_json, training_settings
-from dgseg.methods.adapting_config import MeanTeacherConfig, TwoTeachersConfig
+from dgseg.methods.adapting_config import FineTuneConfig, MeanTeacherConfig, TwoTeachersConfig
 from dgseg.methods.config import DeepAllConfig
 from dgseg.methods.dgnet_config import PLUS_CPU
 from dgseg.training.config import TrainConfig
@@ -22,6 +22,12 @@ def test_a_setting_that_came_later_is_kept_only_where_it_changes_something():
 def test_a_preset_that_is_younger_than_such_settings_is_kept_whole():
     assert preset_settings(TwoTeachersConfig()) == asdict(TwoTeachersConfig())
     assert "few_slices" not in preset_settings(MeanTeacherConfig())
+
+
+def test_cells_that_knew_no_poses_are_those_that_seek_none():
+    assert preset_settings(MeanTeacherConfig())["seek_pose"]
+    assert "seek_pose" not in preset_settings(MeanTeacherConfig(seek_pose=False))
+    assert "seek_pose" not in preset_settings(FineTuneConfig())
 
 
 def test_presets_without_such_settings_are_kept_whole():
