@@ -17,7 +17,8 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.footing import measure_labelled, pose_finder
+from dgseg.adaptation.footing import measure_labelled
+from dgseg.adaptation.poses import PoseFinder
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
@@ -165,7 +166,8 @@ def fine_tune(
     info, net = load_network(bundle)
     fabric = make_fabric(config.device, config.precision, config.threads)
     info = _prepared(info, config)
-    find_pose = pose_finder(net, fabric) if info.preprocessing.seek_pose else None
+    poses = PoseFinder(net, info.bundle_id, fabric)
+    find_pose = poses if info.preprocessing.seek_pose else None
     store = SliceStore.build(items(), info.preprocessing, fabric.device, find_pose=find_pose)
     check_stop(watcher)
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
@@ -178,7 +180,8 @@ def fine_tune(
     create = partial(
         _create, config=config, fabric=fabric, style_bank=info.style_bank, labelled=labelled
     )
-    steps = _plan_steps(net, create, sampler, config, fabric, checkpoint / "plan.json")
+    plan = checkpoint / "plan.json"
+    steps = _plan_steps(net, create, sampler, config, fabric, plan, poses.seconds)
     method = create(net, steps=steps)
     watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
     done = _fit(method, sampler, config, fabric, checkpoint, watcher, steps)
@@ -339,10 +342,12 @@ def _plan_steps(
     config: AdaptConfig,
     fabric: Fabric,
     path: Path,
+    spent_s: float,
 ) -> int:
     """How many steps fit into the time; the first run's answer is kept for the others.
 
-    Schedules depend on the number of steps, so it must not change on the way.
+    Schedules depend on the number of steps, so it must not change on the way. What was
+    spent on the scans' poses is taken from the time: those who judge spend it again.
     """
     if config.steps is not None:
         return config.steps
@@ -350,7 +355,7 @@ def _plan_steps(
         return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
     trial = create(copy.deepcopy(net), steps=MOST_STEPS)
     step_s = measure_step_s(trial, sampler, fabric)
-    steps = int(_SHARE_OF_TIME * 60 * config.minutes / step_s)
+    steps = int((_SHARE_OF_TIME * 60 * config.minutes - spent_s) / step_s)
     steps = min(max(steps, _FEWEST_STEPS), MOST_STEPS)
     _log.info("a step takes %.0f ms: %d steps", 1000 * step_s, steps)
     write_json(path, {"steps": steps, "step_s": step_s})

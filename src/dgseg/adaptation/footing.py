@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from dgseg.adaptation.holdout import Overlap
 from dgseg.methods.base import Labelled
-from dgseg.nets.poses import Pose, pose_of
-from dgseg.training.store import PoseFinder, SliceStore
+from dgseg.training.store import SliceStore
 
 _MOST_CROPS = 64
 _CROPS_PER_SLICE = 4
@@ -78,30 +77,3 @@ def measure_labelled(
         net.train(was_training)
     dice = [each for each in Overlap.sum(overlaps, n_classes).dice() if each is not None]
     return Labelled(n_slices + n_hidden, absent, float(np.mean(dice)) if dice else None)
-
-
-def pose_finder(net: nn.Module, fabric: Fabric) -> PoseFinder:
-    """What tells how a network would have a scan turned and enlarged.
-
-    Parameters
-    ----------
-    net : nn.Module
-        From images (N, 1, H, W) to logits (N, C, H, W). It is moved to Fabric's device, and
-        left in the mode that it is in.
-    fabric : Fabric
-    """
-
-    def predict(images: Tensor) -> Tensor:
-        with fabric.autocast():
-            logits: Tensor = net(images)
-        return logits.float().softmax(dim=1)
-
-    def find(images: Tensor) -> Pose:
-        was_training = net.training
-        net.to(fabric.device).eval()
-        try:
-            return pose_of(predict, images.to(fabric.device))
-        finally:
-            net.train(was_training)
-
-    return find

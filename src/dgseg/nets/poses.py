@@ -20,9 +20,9 @@ _TEMPERATURE = 0.02
 """Differences of expected Dice by which a pose weighs e times less."""
 
 _MOST_ANSWERS = 3
-_LEAST_WEIGHT = 0.05
+_LEAST_WEIGHT = 0.2
 
-_ASKED = (0.15, 0.38, 0.62, 0.85)
+_ASKED = (0.2, 0.5, 0.8)
 """Where the slices lie that are asked about, as shares of the scan's height."""
 
 _UNSEEN = 1e-3
@@ -163,7 +163,7 @@ def seek(score: Callable[[Pose], float]) -> Weighted:
 
 
 def slices_to_ask(n: int) -> list[int]:
-    """Which of a scan's slices tell its pose: four at most, not at its very ends."""
+    """Which of a scan's slices tell its pose: three at most, not at its very ends."""
     return sorted({round((n - 1) * share) for share in _ASKED})
 
 

@@ -29,8 +29,8 @@ _CHUNK = 32
 """Slices that are resampled at once."""
 
 
-PoseFinder = Callable[[Tensor], Pose]
-"""From all slices (N, 1, H, W) of a scan, on the model's grid, to how they are to be turned."""
+FindPose = Callable[[str, Tensor], Pose]
+"""From a scan's id and all its slices (N, 1, H, W) on the model's grid to how they are turned."""
 
 
 class SliceStore:
@@ -72,7 +72,7 @@ class SliceStore:
         device: torch.device | str = "cpu",
         memory_limit_gb: float = 4.0,
         cache_dir: Path | None = None,
-        find_pose: PoseFinder | None = None,
+        find_pose: FindPose | None = None,
     ) -> Self:
         """Prepare scans; only one of them is in memory at a time.
 
@@ -198,14 +198,14 @@ def _add_scan(
     images: _Growing,
     labels: _Growing,
     table: CropTable,
-    find_pose: PoseFinder | None,
+    find_pose: FindPose | None,
 ) -> None:
     """Put one scan's slices into the buffers and the table."""
     grid = grid_size(item.scan.geometry, preprocessing)
     array = normalise(item.scan.array, preprocessing)
     marks, hidden = item.annotated & ~item.hidden, item.hidden
     sized_images = resize(torch.from_numpy(array)[:, None], grid)
-    pose = AS_IT_IS if find_pose is None else find_pose(sized_images)
+    pose = AS_IT_IS if find_pose is None else find_pose(item.scan.scan_id, sized_images)
     for first in range(0, len(array), _CHUNK):
         part = posed(sized_images[first : first + _CHUNK], pose)
         start = images.append(part.to(torch.float16).numpy())

@@ -202,13 +202,13 @@ def test_slices_and_labels_are_turned_together(make_scan):
     item.scan.array[:] = bright
     seen = []
 
-    def find(slices):
-        seen.append(tuple(slices.shape))
+    def find(scan_id, slices):
+        seen.append((scan_id, *slices.shape))
         return Pose(25.0, 1.2)
 
     turned = next(SliceStore.build([item], NATIVE, find_pose=find).slices("a"))
     plain = next(SliceStore.build([item], NATIVE).slices("a"))
-    assert seen == [(5, 1, 40, 48)]
+    assert seen == [(item.scan.scan_id, 5, 1, 40, 48)]
     torch.testing.assert_close(turned, posed(plain, Pose(25.0, 1.2)), atol=1e-3, rtol=0)
     store = SliceStore.build([item], NATIVE, find_pose=find)
     batch = store.sample("a", 32, 48, True, generator())
