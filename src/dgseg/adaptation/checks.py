@@ -42,13 +42,11 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
 
 
 def _check_adapts(name: str) -> None:
-    adapting = {each for each, kind in registry.loadable().items() if kind.adapts}
     try:
-        known = registry.method_name(name)
-    except MethodError as error:
-        said = str(error.problem)
-    else:
-        if known in adapting:
+        if registry.get(registry.method_name(name)).adapts:
             return
         said = f"The method {name!r} trains new models, and adapts none to a site."
-    raise MethodError(said, remedy=f"Choose one of {', '.join(sorted(adapting))}.")
+    except MethodError as error:
+        said = str(error.problem)
+    adapting = [each for each, kind in registry.loadable().items() if kind.adapts]
+    raise MethodError(said, remedy=f"Choose one of {', '.join(adapting)}.")
