@@ -116,9 +116,12 @@ def expected_overlap(probabilities: Tensor) -> Tensor:
 
 
 def expected_dice(overlaps: Tensor) -> float:
-    """Mean over the structures of the Dice that slices (N, C - 1, 2) expect together."""
+    """Mean over the structures of the Dice that slices (N, C - 1, 2) expect together.
+
+    0 where a network answered with what is no number.
+    """
     both, all_of_it = overlaps.sum(dim=0).unbind(-1)
-    return float((both / all_of_it.clamp_min(1e-6)).mean())
+    return float((both / all_of_it.clamp_min(1e-6)).mean().nan_to_num())
 
 
 def seek(score: Callable[[Pose], float]) -> Weighted:

@@ -125,6 +125,13 @@ def test_a_tie_leaves_the_scan_as_it_is():
     ) == (AS_IT_IS)
 
 
+def test_a_network_without_an_answer_leaves_the_scan_as_it_is():
+    def broken(images):
+        return torch.full((len(images), 3, 8, 8), torch.nan)
+
+    assert pose_of(broken, torch.rand(5, 1, 8, 8)) == AS_IT_IS
+
+
 @pytest.mark.parametrize(("n", "asked"), [(1, [0]), (2, [0, 1]), (4, [1, 2]), (11, [2, 5, 8])])
 def test_a_few_slices_are_asked_about(n, asked):
     assert slices_to_ask(n) == asked
