@@ -35,7 +35,7 @@ class PoseFinder:
         self._net, self._bundle_id, self._fabric = net, bundle_id, fabric
 
     def __call__(self, scan_id: str, images: Tensor) -> Pose:
-        """The pose of a scan, all of whose slices on the network's grid are given."""
+        """The pose of a scan, of which those slices are given that are asked about."""
         key = self._bundle_id, scan_id
         if key not in _found:
             begin = time.perf_counter()

@@ -178,11 +178,11 @@ def pose_of(predict: Callable[[Tensor], Tensor], images: Tensor) -> Pose:
     predict : callable
         From images (N, 1, H, W) to probabilities (N, C, H, W).
     images : Tensor, shape (N, 1, H, W)
-        All slices of the scan, on the network's grid; some of them are asked about.
+        Those of the scan's slices that are asked about, on the network's grid; see
+        `slices_to_ask`.
     """
-    some = images[slices_to_ask(len(images))]
     with torch.no_grad():
-        return seek(lambda pose: expected_dice(expected_overlap(predict(posed(some, pose)))))[
+        return seek(lambda pose: expected_dice(expected_overlap(predict(posed(images, pose)))))[
             -1
         ][0]
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from dgseg.errors import LabelsError
 from dgseg.methods.base import Batch
-from dgseg.nets.poses import AS_IT_IS, Pose, posed
+from dgseg.nets.poses import AS_IT_IS, Pose, posed, slices_to_ask
 from dgseg.nets.resample import resize, resize_labels
 from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.preprocessing import Preprocessing, grid_size, normalise
@@ -30,7 +30,7 @@ _CHUNK = 32
 
 
 FindPose = Callable[[str, Tensor], Pose]
-"""From a scan's id and all its slices (N, 1, H, W) on the model's grid to how they are turned."""
+"""From a scan's id and some of its slices (N, 1, H, W), on the model's grid, to its pose."""
 
 
 class SliceStore:
@@ -204,11 +204,13 @@ def _add_scan(
     grid = grid_size(item.scan.geometry, preprocessing)
     array = normalise(item.scan.array, preprocessing)
     marks, hidden = item.annotated & ~item.hidden, item.hidden
-    sized_images = resize(torch.from_numpy(array)[:, None], grid)
-    pose = AS_IT_IS if find_pose is None else find_pose(item.scan.scan_id, sized_images)
+    pose = AS_IT_IS
+    if find_pose is not None:
+        some = torch.from_numpy(array[slices_to_ask(len(array)), None])
+        pose = find_pose(item.scan.scan_id, resize(some, grid))
     for first in range(0, len(array), _CHUNK):
-        part = posed(sized_images[first : first + _CHUNK], pose)
-        start = images.append(part.to(torch.float16).numpy())
+        part = resize(torch.from_numpy(array[first : first + _CHUNK])[:, None], grid)
+        start = images.append(posed(part, pose).to(torch.float16).numpy())
         drawn = np.flatnonzero(marks[first : first + _CHUNK])
         kept: dict[int, np.ndarray] = {}
         label_start = 0

@@ -208,7 +208,7 @@ def test_slices_and_labels_are_turned_together(make_scan):
 
     turned = next(SliceStore.build([item], NATIVE, find_pose=find).slices("a"))
     plain = next(SliceStore.build([item], NATIVE).slices("a"))
-    assert seen == [(item.scan.scan_id, 5, 1, 40, 48)]
+    assert seen == [(item.scan.scan_id, 3, 1, 40, 48)]
     torch.testing.assert_close(turned, posed(plain, Pose(25.0, 1.2)), atol=1e-3, rtol=0)
     store = SliceStore.build([item], NATIVE, find_pose=find)
     batch = store.sample("a", 32, 48, True, generator())
