@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol
 from psygnal import Signal
 
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_split
 from dgseg.errors import DgsegError
 from dgseg.files import write_json
 from dgseg.jobs.events import JobEvent
@@ -23,6 +22,7 @@ from dgseg.site.records import DECISION_NAME
 from dgseg.site.snapshot import write_snapshot
 from dgseg.site.workspace import Workspace
 from dgseg.worker.protocol import DeviceInfo, Devices, MethodInfo, Methods
+from napari_dgseg.planning import plan_in_words
 from napari_dgseg.segmenting import Worker
 from napari_dgseg.session import SiteSession, as_known
 
@@ -129,37 +129,21 @@ class Adapting:
             if self.n_corrected or not method.needs_labels
         ]
 
-    def plan(self, holdout_every: int) -> str:
+    def learns(self, method: str) -> bool:
+        """Whether a method trains anything; it does as long as nothing else is known."""
+        return all(each.learns for each in self.methods if each.name == method)
+
+    def plan(self, holdout_every: int, method: str = "") -> str:
         """What an adaptation would learn from and be judged by, as a sentence."""
         workspace = self._session.workspace
         if workspace is None or not self._session.scan_ids:
             return ""
-        if not self.n_corrected:
-            return (
-                "Learns from the scans alone, and nothing can judge the new model: "
-                "correct a few slices in step 3 first if you can."
-            )
         corrected = {
             row.scan_id: list(workspace.corrections(row.scan_id).slices)
             for row in self._session.rows
             if row.n_corrected
         }
-        split = choose_split(corrected, holdout_every)
-        n, n_held = self.n_corrected, sum(map(len, split.heldout.values()))
-        where = f"in {len(corrected)} scan{'' if len(corrected) == 1 else 's'}"
-        slices = f"corrected slice{'' if n == 1 else 's'}"
-        if split.folds:
-            return f"Learns from all {n} {slices} {where}; each is judged by a training without it."
-        if n_held:
-            return (
-                f"Learns from {n - n_held} of {n} {slices} {where}; {n_held} held out to judge."
-            )
-        if holdout_every and n < LEAST_CORRECTED:
-            return (
-                f"Learns from {n} {slices} {where}. With {LEAST_CORRECTED} or more, each is "
-                "judged by a training without it; with one, nothing can judge the new model."
-            )
-        return f"Learns from {n} {slices} {where}; nothing is held out to judge by."
+        return plan_in_words(corrected, holdout_every, learns=self.learns(method))
 
     def why_not(self) -> str:
         """Why no adaptation can start; empty when it can."""

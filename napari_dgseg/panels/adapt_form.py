@@ -171,23 +171,28 @@ class AdaptForm(QWidget):
         adapting = self._adapting
         if adapting.offered != self._offered:
             self.show_choices()
-        every = self.holdout.value()
-        plans = (adapting.plan(every), self._tries(), self._sourcing.plan())
+        every, method = self.holdout.value(), self.method.currentData()
+        plans = (adapting.plan(every, method), self._tries(), self._sourcing.plan())
         self.plan.setText(" ".join(filter(None, plans)))
-        allow(self.rival, self._nothing_judges())
+        trains = "" if adapting.learns(method) else "This method trains nothing."
+        allow(self.budget, trains)
+        allow(self.unit, trains)
+        allow(self.rival, self._nothing_tells())
         busy = "Preparing." if adapting.is_busy else ""
         allow(self.start, adapting.why_not() or busy or self._sourcing.why_not())
 
     def _tries(self) -> str:
         """What is tried beside the chosen method, as a sentence; empty for nothing."""
-        if self._nothing_judges() or not self._rivals:
+        if self._nothing_tells() or not self._rivals:
             return ""
         titles = {method.name: method.title for method in self._adapting.methods}
         tried = " and ".join(titles.get(name, name) for name in self._rivals)
         return f"Tries {tried}, too, and offers what does better."
 
-    def _nothing_judges(self) -> str:
-        """Why no slice could tell which of two models is better; empty where some can."""
+    def _nothing_tells(self) -> str:
+        """Why nothing can be tried beside the chosen method; empty where something can."""
+        if not self._adapting.learns(self.method.currentData()):
+            return "This method takes seconds: try others after it."
         if not self.holdout.value():
             return "No corrected slices are to judge: nothing could tell which is better."
         if self._adapting.n_corrected < LEAST_CORRECTED:

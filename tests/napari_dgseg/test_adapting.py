@@ -156,6 +156,16 @@ def test_the_plan_for_one_correction_and_for_many(adapting, with_scans, propose)
         assert words in adapting.plan(4)
 
 
+def test_a_method_that_trains_nothing_says_what_judges_it(corrected):
+    search = MethodInfo(name="search", title="S", when="T.", needs_labels=False, learns=False)
+    corrected.methods = (TEACHER, search)
+    assert corrected.learns("two-teachers")
+    assert not corrected.learns("search")
+    words = corrected.plan(4, "search")
+    assert words == "Trains nothing; is judged by the 4 corrected slices in 1 scan."
+    assert corrected.plan(4, "two-teachers").startswith("Learns from all 4")
+
+
 def test_choices_are_asked_once_and_shown(adapting, worker):
     told = []
     adapting.choices_changed.connect(lambda: told.append(True))

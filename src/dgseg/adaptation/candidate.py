@@ -183,7 +183,7 @@ def fine_tune(
     plan = checkpoint / "plan.json"
     steps = _plan_steps(net, create, sampler, config, fabric, plan, poses.seconds)
     method = create(net, steps=steps)
-    watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
+    watcher.phase("training", _announced(method, fabric, steps))
     done = _fit(method, sampler, config, fabric, checkpoint, watcher, steps)
     record = {**_record(config, done, fabric), **counts()}
     learnt = method.deployable()
@@ -194,6 +194,12 @@ def fine_tune(
     write_bundle(folder, candidate, learnt.state_dict())
     (checkpoint / _TRAINING).unlink(missing_ok=True)
     return folder
+
+
+def _announced(method: Method, fabric: Fabric, steps: int) -> str:
+    if not method.learns:
+        return "Nothing to train."
+    return f"Training on {fabric.device}, {steps} steps."
 
 
 def _fit(
@@ -349,6 +355,8 @@ def _plan_steps(
     Schedules depend on the number of steps, so it must not change on the way. What was
     spent on the scans' poses is taken from the time: those who judge spend it again.
     """
+    if not registry.resolve(config.method)[0].learns:
+        return 1
     if config.steps is not None:
         return config.steps
     if path.exists():

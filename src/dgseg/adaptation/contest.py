@@ -121,6 +121,23 @@ def told_of(entrants: Sequence[Entrant], offered: Entrant, verdict: Verdict) -> 
 
 
 @dataclass(frozen=True)
+class _Turn:
+    """An entrant before its trainings: how it is trained, and which slices judge it."""
+
+    config: AdaptConfig
+    split: Split
+
+    @property
+    def learns(self) -> bool:
+        return bool(registry.resolve(self.config.method)[0].learns)
+
+    def steps(self, steps: int) -> int:
+        """Of its candidate and the trainings that judge it, where who learns takes so many."""
+        own = steps if self.learns else 1
+        return own + sum(self.split.fold_steps(own))
+
+
+@dataclass(frozen=True)
 class Contest:
     """Trainings that share scans, corrections, slices that judge, and time.
 
@@ -160,36 +177,48 @@ class Contest:
         AdaptationStopped
             If the watcher wanted it.
         """
-        configs = [replace(config, rivals=()), *self._rivals(config)]
-        rest = (replace(self.split, fold_share=share_of(each)) for each in configs[1:])
-        splits = [self.split, *rest]
+        first, *rivals = turns = self._turns(config)
         # All trainings together take the time that was given.
-        whole = self.split.work + STEP_COST * sum(each.work for each in splits[1:])
-        configs[0] = replace(configs[0], minutes=config.minutes / whole)
-        part = PartWatcher(watcher, 0, partial(_steps, splits), quiet=False)
-        first = train_candidate(self.reader, self.bundle, configs[0], self.plan, part)
-        steps = int(read_info(first).training["steps"])
-        total = _steps(splits, steps)
+        whole = first.split.work + STEP_COST * sum(
+            each.split.work for each in rivals if each.learns
+        )
+        first = replace(first, config=replace(first.config, minutes=config.minutes / whole))
+        part = PartWatcher(watcher, 0, partial(_steps, turns), quiet=False)
+        candidate = train_candidate(self.reader, self.bundle, first.config, self.plan, part)
+        steps = int(read_info(candidate).training["steps"])
+        total = _steps(turns, steps)
         part = PartWatcher(watcher, 0, lambda _: total, quiet=False)
-        entrants = [self._judged(configs[0], first, self.plan, splits[0], part)]
-        for number in range(1, len(configs)):
-            rival = replace(configs[number], steps=steps)
-            title = registry.resolve(rival.method)[0].title
-            watcher.phase("training", f"Trying {title} beside it, {steps} steps.")
-            before = _steps(splits[:number], steps)
+        entrants = [self._judged(first, candidate, self.plan, part)]
+        for number, rival in enumerate(rivals, 1):
+            rival = replace(rival, config=replace(rival.config, steps=steps))
+            title = registry.resolve(rival.config.method)[0].title
+            how_long = f", {steps} steps" if rival.learns else ""
+            watcher.phase("training", f"Trying {title} beside it{how_long}.")
+            before = _steps(turns[:number], steps)
             part = PartWatcher(watcher, before, lambda _: total, loss_as=f"{title}: loss")
             plan = replace(self.plan, checkpoint=self.plan.checkpoint / f"rival-{number}")
             plan.checkpoint.mkdir(exist_ok=True)
             try:
-                candidate = train_candidate(self.reader, self.bundle, rival, plan, part)
-                entrants.append(self._judged(rival, candidate, plan, splits[number], part))
+                candidate = train_candidate(self.reader, self.bundle, rival.config, plan, part)
+                entrants.append(self._judged(rival, candidate, plan, part))
             except DgsegError as error:
                 watcher.warn(error)
         return entrants
 
+    def _turns(self, config: AdaptConfig) -> list[_Turn]:
+        rivals = self._rivals(config)
+        rest = [replace(self.split, fold_share=share_of(each)) for each in rivals]
+        first = _Turn(replace(config, rivals=()), self.split)
+        return [first, *map(_Turn, rivals, rest)]
+
     def _rivals(self, config: AdaptConfig) -> list[AdaptConfig]:
-        """Those beside the chosen method; none where nothing could tell which is better."""
+        """Those beside the chosen method; none where nothing could tell which is better.
+
+        Nor beside one that learns nothing: they take as many steps as it does.
+        """
         if not (self.split.folds or self.split.heldout):
+            return []
+        if not registry.resolve(config.method)[0].learns:
             return []
         names = [name for name in dict.fromkeys(config.rivals) if name != config.method]
         return [
@@ -197,9 +226,8 @@ class Contest:
             for name in names
         ]
 
-    def _judged(
-        self, config: AdaptConfig, candidate: Path, plan: Plan, split: Split, part: Watcher
-    ) -> Entrant:
+    def _judged(self, turn: _Turn, candidate: Path, plan: Plan, part: Watcher) -> Entrant:
+        config, split = turn.config, turn.split
         crossing = site_crossing(self.reader, self.bundle, split, self.plan)
         crossing = replace(crossing, folder=plan.checkpoint)
         if split.folds:
@@ -209,6 +237,6 @@ class Contest:
         return Entrant(config, candidate, split.fold_share, scores)
 
 
-def _steps(splits: Sequence[Split], steps: int) -> int:
-    """Of some entrants' trainings, those that judge included."""
-    return sum(steps + sum(split.fold_steps(steps)) for split in splits)
+def _steps(turns: Sequence[_Turn], steps: int) -> int:
+    """Of all trainings of some entrants, where a candidate that learns takes so many."""
+    return sum(each.steps(steps) for each in turns)

@@ -71,7 +71,11 @@ class Split:
 
 
 def choose_split(
-    corrected: Mapping[str, Sequence[int]], every: int, fold_share: float = FOLD_SHARE
+    corrected: Mapping[str, Sequence[int]],
+    every: int,
+    fold_share: float = FOLD_SHARE,
+    *,
+    learns: bool = True,
 ) -> Split:
     """What of a site's corrections the candidate is judged by.
 
@@ -84,7 +88,13 @@ def choose_split(
         `choose_heldout`); 0 to judge by nothing, however many there are.
     fold_share : float
         As in `Split`.
+    learns : bool
+        As in `dgseg.methods.base.Method`: who learns from no slice is judged by all.
     """
+    if every and not learns:
+        return Split(
+            {scan_id: tuple(slices) for scan_id, slices in corrected.items() if slices}
+        )
     n = sum(map(len, corrected.values()))
     if every and LEAST_CORRECTED <= n < FEW_CORRECTED:
         return Split({}, choose_folds(corrected), fold_share)

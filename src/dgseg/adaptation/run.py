@@ -30,6 +30,7 @@ from dgseg.adaptation.watcher import Watcher
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.errors import AdaptationError
 from dgseg.files import write_json
+from dgseg.methods import registry
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.snapshot import SnapshotScan
 
@@ -159,7 +160,8 @@ def _split(reader: SiteReader, config: AdaptConfig, checkpoint: Path) -> Split:
         for item in reader.usable
         if item.annotated is not None
     }
-    split = choose_split(corrected, config.holdout_every, share_of(config))
+    learns = registry.resolve(config.method)[0].learns
+    split = choose_split(corrected, config.holdout_every, share_of(config), learns=learns)
     write_json(path, dataclasses.asdict(split))
     return split
 

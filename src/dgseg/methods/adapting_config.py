@@ -52,6 +52,13 @@ class AdaptingConfig(OptimiserConfig):
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class PoseSearchConfig:
+    """Nothing to choose: `AdaptingConfig.seek_pose` alone, of a bundle that learns nothing."""
+
+    seek_pose: Literal[True] = True
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class FineTuneConfig(AdaptingConfig):
     """The corrected slices alone, strongly augmented.
 

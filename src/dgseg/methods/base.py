@@ -138,6 +138,8 @@ class Method(nn.Module, ABC):
     drifts : bool
         Whether it learns nothing from labels: nothing holds it to the corrections, and
         the longer it is trained the further it may go.
+    learns : bool
+        Whether its steps change the network; if not, a training has a single one.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -146,6 +148,7 @@ class Method(nn.Module, ABC):
     needs_labels: ClassVar[bool] = True
     needs_style_bank: ClassVar[bool] = False
     drifts: ClassVar[bool] = False
+    learns: ClassVar[bool] = True
 
     @classmethod
     def network(

@@ -48,6 +48,7 @@ def _methods(*_: object) -> MethodsResult:
                 when=kind.when,
                 needs_labels=kind.needs_labels,
                 needs_style_bank=kind.needs_style_bank,
+                learns=kind.learns,
             )
             for name, kind in registry.loadable().items()
             if kind.adapts

@@ -155,6 +155,8 @@ class MethodInfo(BaseModel):
         Whether it learns from corrections alone, and nothing without any.
     needs_style_bank : bool
         Whether it runs only from a bundle that has a style bank.
+    learns : bool
+        Whether it trains anything.
     """
 
     name: str
@@ -162,6 +164,7 @@ class MethodInfo(BaseModel):
     when: str
     needs_labels: bool = True
     needs_style_bank: bool = False
+    learns: bool = True
 
 
 class MethodsResult(BaseModel):

@@ -7,7 +7,7 @@ import torch
 from dgseg.adaptation.candidate import describe, fine_tune, items_without
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.reader import SiteReader
-from dgseg.bundles.bundle import BundleInfo, read_info
+from dgseg.bundles.bundle import BundleInfo, read_info, read_weights
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
 from dgseg.training.store import SliceStore
@@ -102,6 +102,7 @@ def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(
         ("mean-teacher", {"seek_pose": False}, False),
         ("finetune", {}, False),
         ("finetune", {"seek_pose": True}, True),
+        ("pose-search", {}, True),
     ],
 )
 def test_the_new_model_seeks_poses_as_it_was_trained(
@@ -137,3 +138,19 @@ def test_the_new_model_seeks_poses_as_it_was_trained(
         tmp_path / "second",
     )
     assert read_info(again).preprocessing.seek_pose is sought
+
+
+def test_who_learns_nothing_takes_one_step_and_keeps_the_weights(
+    make_item, bundle, watcher, tmp_path
+):
+    items = [make_item(0, corrected=(1, 3)), make_item(1)]
+    config = AdaptConfig(method="pose-search", steps=50, device="cpu", threads=1)
+    made = fine_tune(
+        lambda: items_without(SiteReader(items, watcher), {}), bundle, config, tmp_path, watcher
+    )
+    before, after = read_info(bundle), read_info(made)
+    assert after.training["steps"] == 1
+    kept = read_weights(made, after)
+    assert all(torch.equal(v, kept[k]) for k, v in read_weights(bundle, before).items())
+    assert (after.parent_id, after.method) == (before.bundle_id, "pose-search")
+    assert after.bundle_id != before.bundle_id

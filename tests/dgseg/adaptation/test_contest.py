@@ -125,6 +125,52 @@ def test_all_are_trained_alike_and_judged_by_the_same_slices(make_contest, watch
     assert max(rivals) == 4 + len(folds) * 2 + 4
 
 
+def test_a_rival_that_learns_nothing_takes_no_time(make_contest, watcher, monkeypatch):
+    minutes = []
+
+    def look(reader, bundle, config, *rest):
+        minutes.append(config.minutes)
+        return train_candidate(reader, bundle, config, *rest)
+
+    monkeypatch.setattr(module, "train_candidate", look)
+    contest = make_contest((1, 4), (3,))
+    config = replace(CONFIG, rivals=("pose-search",), minutes=5.0)
+    chosen, rival = contest.enter(config, watcher)
+    assert minutes[0] == pytest.approx(5.0 / 2.5)  # as if it were alone
+    assert [(s.scan_id, s.slice) for s in rival.scores.slices] == [
+        (s.scan_id, s.slice) for s in chosen.scores.slices
+    ]
+    total = 4 + 3 * 2 + 1 + 3 * 1
+    assert {each[1] for each in watcher.steps} == {total}
+    steps = [step for step, _ in watcher.steps]
+    assert steps == sorted(steps)
+    assert steps[-1] == total
+
+
+def test_beside_who_learns_nothing_nothing_is_tried(make_contest, watcher):
+    config = replace(CONFIG, method="pose-search", learning_rate=None, options={})
+    (alone,) = make_contest((1, 4), (3,)).enter(config, watcher)
+    assert alone.config.method == "pose-search"
+
+
+def test_who_learns_nothing_is_judged_by_every_correction(
+    make_item, bundle, watcher, tmp_path
+):
+    scans = [make_item(0, (1, 4)), make_item(1, (3,)), make_item(2)]
+    (tmp_path / "job" / "checkpoint").mkdir(parents=True)
+    config = AdaptConfig(method="pose-search", device="cpu", precision="fp32", threads=1)
+    result = run.adapt(scans, bundle, config, tmp_path / "job", watcher)
+    assert {(s["scan_id"], s["slice"]) for s in result["holdout"]} == {
+        (scans[0].scan_id, 1),
+        (scans[0].scan_id, 4),
+        (scans[1].scan_id, 3),
+    }
+    assert (result["steps"], result["judging_steps"]) == (1, ())
+    assert result["verdict"]["numbers"]["n_heldout"] == 3
+    assert not result["verdict"]["numbers"]["crossed"]
+    assert read_info(tmp_path / "job" / result["bundle"]).preprocessing.seek_pose
+
+
 @pytest.mark.parametrize(("corrected", "every"), [([(2,)], 4), ([(1, 4), (3,)], 0)])
 def test_nothing_is_tried_where_nothing_can_tell(make_contest, watcher, corrected, every):
     (alone,) = make_contest(*corrected, every=every).enter(CONFIG, watcher)

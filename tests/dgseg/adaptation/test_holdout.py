@@ -57,6 +57,14 @@ def as_set(slices):
 
 
 @given(corrected=corrected, every=st.integers(0, 9))
+def test_who_learns_from_no_slice_is_judged_by_all(corrected, every):
+    split = choose_split(corrected, every, learns=False)
+    assert split.folds == ()
+    assert as_set(split.heldout) == (as_set(corrected) if every else set())
+    assert all(split.heldout.values())
+
+
+@given(corrected=corrected, every=st.integers(0, 9))
 def test_few_corrections_are_all_learnt_from_and_all_judge(corrected, every):
     split = choose_split(corrected, every)
     n_all = sum(map(len, corrected.values()))

@@ -65,6 +65,8 @@ def make_net(name, settings):
 def make_method(name, total=40, precision="32-true", device="cpu", weights=None, **options):
     """A method over a tiny network that is always the same, or has the given weights."""
     settings = {"augment": "weak", "learning_rate": 1e-2} | options
+    if not resolve(name)[0].learns:
+        settings = {}  # there is nothing to choose
     net, bank = make_start(name, settings, weights)
     with torch.random.fork_rng():
         torch.manual_seed(7)  # a method may bring networks of its own, such as a judge

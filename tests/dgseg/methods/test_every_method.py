@@ -17,6 +17,11 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(params=[name for name in names() if get(name).learns])
+def learning(request):
+    return request.param
+
+
 def test_says_what_it_is(name):
     kind = get(name)
     assert issubclass(kind, Method)
@@ -50,11 +55,11 @@ LABEL_FREE = {"tent"}
 """Methods that learn from no label, and so only sharpen what a network knows already."""
 
 
-def test_learns_a_toy_task(name, method, domains, slices, trained):
-    steps, options = EASED.get(name, (50, {}))
-    if name in LABEL_FREE:
+def test_learns_a_toy_task(learning, method, domains, slices, trained):
+    steps, options = EASED.get(learning, (50, {}))
+    if learning in LABEL_FREE:
         options = {"weights": trained}
-    learner = method(name, total=steps, **options)
+    learner = method(learning, total=steps, **options)
     losses = torch.stack([learner.update(domains(i, steps))["loss"] for i in range(steps)])
     assert torch.isfinite(losses).all()
     assert losses[-5:].mean() < 0.7 * losses[:5].mean()
@@ -64,8 +69,8 @@ def test_learns_a_toy_task(name, method, domains, slices, trained):
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_loss_terms_fall_in_any_precision(name, precision, method, domains):
-    learner = method(name, precision=precision, total=15)
+def test_loss_terms_fall_in_any_precision(learning, precision, method, domains):
+    learner = method(learning, precision=precision, total=15)
     losses = []
     for step in range(15):
         terms = learner.update(domains(step, 15))
@@ -147,8 +152,8 @@ def test_same_seed_same_run(name, method, domains):
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_foreign_training_state_is_refused(name, method):
-    learner = method(name)
+def test_foreign_training_state_is_refused(learning, method):
+    learner = method(learning)
     for state in ({}, {"optimiser": 3}, {"optimiser": {}}):
         with pytest.raises((KeyError, TypeError, ValueError)):
             learner.load_training_state(state)

@@ -190,6 +190,26 @@ def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
     assert "Tries" not in form.plan.text()  # one corrected slice cannot judge
 
 
+def test_what_trains_nothing_needs_neither_time_nor_rivals(
+    correcting, worker, press, next_slice
+):
+    correcting.unfold(3)
+    next_slice()
+    press(correcting.correct.confirm)
+    correcting.unfold(4)
+    search = MethodInfo(name="search", title="S", when="T.", needs_labels=False, learns=False)
+    worker.answer(MethodsResult(methods=(*METHODS, search)), 1)
+    form = correcting.adapt.form
+    form.method.setCurrentIndex(form.method.findData("search"))
+    assert form.plan.text().startswith("Trains nothing; is compared on the one")
+    assert not form.budget.isEnabled()
+    assert not form.rival.isEnabled()
+    assert "try others after it" in form.rival.toolTip()
+    assert form.start.isEnabled()
+    form.method.setCurrentIndex(form.method.findData("two-teachers"))
+    assert form.budget.isEnabled()
+
+
 def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
     assert [type(request).__name__ for request in worker.requests] == ["Methods", "Devices"]
     methods = (
