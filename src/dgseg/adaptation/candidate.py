@@ -166,7 +166,7 @@ def fine_tune(
     info, net = load_network(bundle)
     fabric = make_fabric(config.device, config.precision, config.threads)
     info = _prepared(info, config)
-    poses = PoseFinder(net, info.bundle_id, fabric)
+    poses = PoseFinder(net, info.bundle_id, fabric.device, config.precision)
     find_pose = poses if info.preprocessing.seek_pose else None
     store = SliceStore.build(items(), info.preprocessing, fabric.device, find_pose=find_pose)
     check_stop(watcher)

@@ -13,7 +13,8 @@ from dgseg.adaptation.holdout import HeldoutScores, Overlap, mean_dice, structur
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo
-from dgseg.inference.segmenter import SegmentationStopped, Segmenter
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmenter
 from dgseg.scans.scan import Scan
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.proposals import Proposal, read_proposal, write_proposal

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 
-from lightning_fabric import Fabric
+import torch
 from torch import Tensor, nn
 
-from dgseg.nets.poses import Pose, pose_of
+from dgseg.inference.poses import seek_poses
+from dgseg.inference.runner import borrowed
+from dgseg.nets.poses import Pose
 
 _found: dict[tuple[str, str], Pose] = {}
 """By bundle and scan: all trainings of a job begin with the same of both."""
@@ -20,9 +22,10 @@ class PoseFinder:
     ----------
     net : nn.Module
         From images (N, 1, H, W) to logits (N, C, H, W), with the bundle's weights. It is
-        moved to Fabric's device, and left in the mode that it is in.
+        moved to the device, and left in the mode that it is in.
     bundle_id : str
-    fabric : Fabric
+    device : torch.device
+    precision : {'auto', 'bf16', 'fp32'}
 
     Attributes
     ----------
@@ -30,28 +33,19 @@ class PoseFinder:
         What it took, those scans left out that were known.
     """
 
-    def __init__(self, net: nn.Module, bundle_id: str, fabric: Fabric) -> None:
+    def __init__(
+        self, net: nn.Module, bundle_id: str, device: torch.device, precision: str = "auto"
+    ) -> None:
         self.seconds = 0.0
-        self._net, self._bundle_id, self._fabric = net, bundle_id, fabric
+        self._net, self._bundle_id = net, bundle_id
+        self._device, self._precision = device, precision
 
     def __call__(self, scan_id: str, images: Tensor) -> Pose:
         """The pose of a scan, of which those slices are given that are asked about."""
         key = self._bundle_id, scan_id
         if key not in _found:
             begin = time.perf_counter()
-            _found[key] = self._find(images)
+            with borrowed(self._net.to(self._device), self._precision) as runner:
+                _found[key] = seek_poses(runner, images)[-1][0]
             self.seconds += time.perf_counter() - begin
         return _found[key]
-
-    def _find(self, images: Tensor) -> Pose:
-        was_training = self._net.training
-        self._net.to(self._fabric.device).eval()
-        try:
-            return pose_of(self._predict, images.to(self._fabric.device))
-        finally:
-            self._net.train(was_training)
-
-    def _predict(self, images: Tensor) -> Tensor:
-        with self._fabric.autocast():
-            logits: Tensor = self._net(images)
-        return logits.float().softmax(dim=1)

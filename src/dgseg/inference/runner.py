@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -158,6 +159,27 @@ class SliceRunner:
         _log.warning(sentence)
         if sentence not in self.warnings:
             self.warnings.append(sentence)
+
+
+@contextmanager
+def borrowed(net: nn.Module, precision: str = "auto") -> Iterator[SliceRunner]:
+    """A runner of a network that gets it back as it was: mode, device and memory layout.
+
+    Parameters
+    ----------
+    net : nn.Module
+        On the device where it is to compute.
+    precision : {'auto', 'bf16', 'fp32'}
+        As in `SliceRunner`.
+    """
+    was_training = net.training
+    runner = SliceRunner(net, precision)
+    device = runner.device
+    try:
+        yield runner
+    finally:
+        net.to(device).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        net.train(was_training)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,34 +14,19 @@ from torch import Tensor, nn
 from dgseg.bundles.bundle import BundleInfo, read_info, read_into
 from dgseg.devices import find_device
 from dgseg.factors.distance import Distance
+from dgseg.inference.batches import Progress, ShouldStop, in_batches
 from dgseg.inference.components import keep_largest
 from dgseg.inference.look import LookRecorder
-from dgseg.inference.runner import SliceRunner
+from dgseg.inference.poses import poses_of
+from dgseg.inference.runner import SliceRunner, borrowed
 from dgseg.inference.uncertainty import normalised_entropy, slice_uncertainty
 from dgseg.nets.build import build
-from dgseg.nets.poses import (
-    AS_IT_IS,
-    Pose,
-    Weighted,
-    answer,
-    expected_dice,
-    expected_overlap,
-    posed,
-    seek,
-    slices_to_ask,
-)
+from dgseg.nets.poses import Weighted, answer
 from dgseg.nets.resample import resize
 from dgseg.scans.preprocessing import grid_size, normalise
 from dgseg.scans.scan import Scan
 from dgseg.site.proposals import Proposal
 from dgseg.site.traits import SliceTraits, measure_traits
-
-Progress = Callable[[float], None]
-ShouldStop = Callable[[], bool]
-
-
-class SegmentationStopped(Exception):  # noqa: N818  (a wish that was granted, no error)
-    """Somebody asked for the segmentation to stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +99,7 @@ class Segmenter:
         info, net = load_network(folder)
         self.info = info.seeking_pose() if seek_pose else info
         self._runner: SliceRunner | None = SliceRunner(net.to(find_device(device)), precision)
+        self._poses: dict[str, Weighted] = {}
 
     @property
     def runner(self) -> SliceRunner:
@@ -155,7 +142,36 @@ class Segmenter:
         RuntimeError
             After `release`.
         """
-        return _segment(self.runner, self.info, scan, progress, should_stop)
+        return _segment(self.runner, self.info, scan, self.poses, progress, should_stop)
+
+    def poses(
+        self,
+        scan_id: str,
+        images: np.ndarray,
+        grid: tuple[int, int],
+        should_stop: ShouldStop | None = None,
+    ) -> Weighted:
+        """In which poses this model looks at a scan; sought once, the best comes last.
+
+        Parameters
+        ----------
+        scan_id : str
+        images : ndarray of float32, shape (slices, rows, columns)
+            All slices of the scan, normalised.
+        grid : tuple of int
+            Rows and columns of the model's.
+        should_stop : callable, optional
+            As in `segment`.
+
+        Raises
+        ------
+        DeviceError, SegmentationStopped
+            As `segment`.
+        """
+        if scan_id not in self._poses:
+            wanted = self.info.preprocessing.seek_pose
+            self._poses[scan_id] = poses_of(self.runner, wanted, images, grid, should_stop)
+        return self._poses[scan_id]
 
     def release(self) -> None:
         """Let go of the network and its memory on the device; there is no way back."""
@@ -178,14 +194,12 @@ def segment_with(
     The network is left as it was: its mode (training or evaluation), device and
     memory layout. See `Segmenter.segment` for the other parameters and the errors.
     """
-    was_training = net.training
-    runner = SliceRunner(net, precision)
-    device = runner.device
-    try:
-        return _segment(runner, info, scan, progress, should_stop)
-    finally:
-        net.to(device).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        net.train(was_training)
+    with borrowed(net, precision) as runner:
+
+        def find(_: str, *asked: Any) -> Weighted:
+            return poses_of(runner, info.preprocessing.seek_pose, *asked)
+
+        return _segment(runner, info, scan, find, progress, should_stop)
 
 
 def load_network(folder: str | Path) -> tuple[BundleInfo, nn.Module]:
@@ -206,16 +220,15 @@ def _segment(
     runner: SliceRunner,
     info: BundleInfo,
     scan: Scan,
+    find_poses: Callable[..., Weighted],
     progress: Progress | None,
     should_stop: ShouldStop | None,
 ) -> Segmentation:
     images = normalise(scan.array, info.preprocessing)
     grid = grid_size(scan.geometry, info.preprocessing)
     runner.warnings.clear()
+    poses = find_poses(scan.scan_id, images, grid, should_stop)
     with LookRecorder(runner.net, info.look_bank) as recorder:
-        poses: Weighted = ((AS_IT_IS, 1.0),)
-        if info.preprocessing.seek_pose:
-            poses = _seek_pose(runner, images, grid, should_stop)
         labels, uncertainty, look = _propose_all(
             runner, recorder, images, grid, poses, progress, should_stop
         )
@@ -259,72 +272,6 @@ def _propose_all(
     pixels = max(grid[0] * grid[1], images[0].size)
     in_batches(runner, len(images), pixels, propose, progress, should_stop)
     return labels, uncertainty, np.concatenate(look)
-
-
-def _seek_pose(
-    runner: SliceRunner,
-    images: np.ndarray,
-    grid: tuple[int, int],
-    should_stop: ShouldStop | None,
-) -> Weighted:
-    """The poses in which the network is surest of some slices of a scan."""
-    some = images[slices_to_ask(len(images))]
-
-    def score(pose: Pose) -> float:
-        overlaps: dict[int, Tensor] = {}
-
-        def compute(part: slice) -> None:
-            with torch.inference_mode():
-                slices = resize(torch.from_numpy(some[part, None]).to(runner.device), grid)
-                found = runner.probabilities(posed(slices, pose))
-                overlaps[part.start] = expected_overlap(found)
-
-        in_batches(runner, len(some), grid[0] * grid[1], compute, None, should_stop)
-        return expected_dice(torch.cat([each.cpu() for each in overlaps.values()]))
-
-    return seek(score)
-
-
-def in_batches(
-    runner: SliceRunner,
-    n_slices: int,
-    pixels: int,
-    compute: Callable[[slice], None],
-    progress: Progress | None = None,
-    should_stop: ShouldStop | None = None,
-) -> None:
-    """Compute something of all slices, as many at once as the memory takes.
-
-    Parameters
-    ----------
-    runner : SliceRunner
-        It gives way when memory runs out.
-    n_slices, pixels : int
-        How many slices, and how large each of them is.
-    compute : callable
-        Called with one range of slices after the other; again, with a shorter one, if
-        it ran out of memory.
-    progress, should_stop
-        As in `Segmenter.segment`.
-
-    Raises
-    ------
-    DeviceError, SegmentationStopped
-        As `Segmenter.segment`.
-    """
-    done = 0
-    while done < n_slices:
-        if should_stop is not None and should_stop():
-            raise SegmentationStopped
-        batch = min(runner.batch_size(pixels), n_slices - done)
-        try:
-            compute(slice(done, done + batch))
-        except (RuntimeError, MemoryError) as error:
-            runner.give_way(error, batch)
-            continue
-        done += batch
-        if progress is not None:
-            progress(done / n_slices)
 
 
 def _propose(

@@ -10,12 +10,20 @@ import torch
 from torch import Tensor
 
 from dgseg.errors import MethodError, ScanError
+from dgseg.inference.batches import in_batches
 from dgseg.inference.components import keep_largest
-from dgseg.inference.segmenter import Segmenter, in_batches
-from dgseg.inspection.parts import Parts, check_finite, disentangled, put_together, take_apart
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.parts import (
+    Parts,
+    check_finite,
+    disentangled,
+    look_at,
+    on_scan,
+    put_together,
+    take_apart,
+)
 from dgseg.metrics.pooled import pooled_dice
-from dgseg.nets.resample import resize
-from dgseg.scans.preprocessing import grid_size, normalise
+from dgseg.nets.poses import Pose
 from dgseg.scans.scan import Scan
 from dgseg.scans.schema import LabelSchema
 
@@ -30,10 +38,13 @@ class SliceParts:
         Of this slice alone.
     size : tuple of int
         Rows and columns of the scan's grid.
+    pose : Pose
+        In which the model looked at it.
     """
 
     parts: Parts
     size: tuple[int, int]
+    pose: Pose
 
     @property
     def style(self) -> tuple[float, ...]:
@@ -89,18 +100,18 @@ def slice_parts(segmenter: Segmenter, scan: Scan, index: int) -> SliceParts:
             f"There is no slice {index} among {scan.n_slices}.",
             remedy="Count slices from 0.",
         )
-    image = normalise(scan.array, segmenter.info.preprocessing)[index : index + 1]
-    grid = grid_size(scan.geometry, segmenter.info.preprocessing)
+    images, grid, pose = look_at(segmenter, scan)
+    image = images[index : index + 1]
     found: list[Parts] = []
     in_batches(
         segmenter.runner,
         1,
         max(grid[0] * grid[1], image.size),
-        lambda _: found.append(take_apart(segmenter, image, grid)),
+        lambda _: found.append(take_apart(segmenter, image, grid, pose)),
     )
     (parts,) = found
     check_finite([] if bool(parts.finite.all()) else [index])
-    return SliceParts(parts, (image.shape[1], image.shape[2]))
+    return SliceParts(parts, (image.shape[1], image.shape[2]), pose)
 
 
 def decode(
@@ -138,9 +149,9 @@ def decode(
     )
 
 
-def on_scan(picture: Tensor, size: tuple[int, int]) -> np.ndarray:
-    """A picture (1, 1, H, W) of the model's grid on the scan's, float32 (rows, columns)."""
-    return resize(picture, size)[0, 0].cpu().numpy()
+def painted_on_scan(picture: Tensor, kept: SliceParts) -> np.ndarray:
+    """A picture (1, 1, H, W) of `decode` on the scan's grid, float32 (rows, columns)."""
+    return on_scan(picture, kept.pose, kept.size)[0, 0].cpu().numpy()
 
 
 def compare(segmenter: Segmenter, kept: SliceParts, picture: Tensor) -> Comparison:
@@ -153,9 +164,7 @@ def compare(segmenter: Segmenter, kept: SliceParts, picture: Tensor) -> Comparis
     picture : Tensor, shape (1, 1, H, W)
         Of `decode`.
     """
-    own, labels = (
-        _segment(segmenter, image, kept.size) for image in (kept.parts.images, picture)
-    )
+    own, labels = (_segment(segmenter, image, kept) for image in (kept.parts.images, picture))
     return Comparison(own, labels, _agreement(own, labels, segmenter.info.labels))
 
 
@@ -170,10 +179,11 @@ def _code(given: Sequence[float] | None, own: Tensor, name: str) -> Tensor:
     return own.new_tensor([list(given)])
 
 
-def _segment(segmenter: Segmenter, image: Tensor, size: tuple[int, int]) -> np.ndarray:
+def _segment(segmenter: Segmenter, image: Tensor, kept: SliceParts) -> np.ndarray:
+    """Labels on the scan's grid, background where the model was not shown the scan."""
     with torch.inference_mode():
-        probabilities = resize(segmenter.runner.probabilities(image), size)
-        labels = probabilities.max(dim=1).indices.to(torch.uint8).cpu().numpy()
+        found = on_scan(segmenter.runner.probabilities(image), kept.pose, kept.size)
+        labels = found.max(dim=1).indices.to(torch.uint8).cpu().numpy()
     return (keep_largest(labels) if segmenter.info.preprocessing.largest_component else labels)[
         0
     ]

@@ -8,11 +8,18 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from dgseg.factors.record import THUMBNAIL_SIDE, ScanFactors
-from dgseg.inference.segmenter import Progress, Segmenter, ShouldStop, in_batches
-from dgseg.inspection.parts import Parts, disentangled, put_together, take_apart, unfinite
+from dgseg.inference.batches import Progress, ShouldStop, in_batches
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.parts import (
+    Parts,
+    disentangled,
+    look_at,
+    put_together,
+    take_apart,
+    unfinite,
+)
 from dgseg.nets.disentangled import DisentangledNet
 from dgseg.nets.resample import resize
-from dgseg.scans.preprocessing import grid_size, normalise
 from dgseg.scans.scan import Scan
 
 
@@ -51,18 +58,17 @@ def scan_factors(
         As `Segmenter.segment`.
     """
     net, runner = disentangled(segmenter), segmenter.runner
-    images = normalise(scan.array, segmenter.info.preprocessing)
-    grid = grid_size(scan.geometry, segmenter.info.preprocessing)
+    runner.warnings.clear()
+    images, grid, pose = look_at(segmenter, scan, should_stop)
     rows: list[tuple[np.ndarray, ...]] = []
     carried = _Carried(net.config.anatomy_channels, net.config.n_classes)
 
     def look(part: slice) -> None:
-        parts = take_apart(segmenter, images[part], grid)
+        parts = take_apart(segmenter, images[part], grid, pose)
         seen = _rows(segmenter, net, parts)
         carried.add(net, parts)
         rows.append(seen)
 
-    runner.warnings.clear()
     pixels = max(grid[0] * grid[1], images[0].size)
     in_batches(runner, len(images), pixels, look, progress, should_stop)
     style, domain, likeness, error = (np.concatenate(part) for part in zip(*rows, strict=True))

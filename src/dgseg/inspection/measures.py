@@ -13,11 +13,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from dgseg.factors.map import OneCode
 from dgseg.factors.silence import silent_codes
-from dgseg.inference.segmenter import Segmenter, ShouldStop, in_batches
-from dgseg.inspection.parts import disentangled, put_together, take_apart
+from dgseg.inference.batches import ShouldStop, in_batches
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.parts import disentangled, look_at, put_together, take_apart
 from dgseg.losses.dependence import hsic
 from dgseg.metrics.dependence import distance_correlation
-from dgseg.scans.preprocessing import grid_size, normalise
+from dgseg.nets.poses import Pose
 from dgseg.scans.scan import Scan
 
 _BATCH = 16
@@ -99,15 +100,14 @@ class Measuring:
             As `Segmenter.segment`.
         """
         info = self._segmenter.info
-        images = normalise(scan.array, info.preprocessing)
-        grid = grid_size(scan.geometry, info.preprocessing)
+        images, grid, pose = look_at(self._segmenter, scan, should_stop)
         place = info.domains.index(domain) if domain in info.domains else None
         rows: list[tuple[np.ndarray, ...]] = []
         in_batches(
             self._segmenter.runner,
             len(images),
             max(grid[0] * grid[1], images[0].size),
-            lambda part: rows.append(self._see(images[part], grid, place)),
+            lambda part: rows.append(self._see(images[part], grid, pose, place)),
             should_stop=should_stop,
         )
         self._rows += rows
@@ -132,10 +132,10 @@ class Measuring:
         )
 
     def _see(
-        self, images: np.ndarray, grid: tuple[int, int], place: int | None
+        self, images: np.ndarray, grid: tuple[int, int], pose: Pose, place: int | None
     ) -> tuple[np.ndarray, ...]:
         """Pooled anatomy, both codes, error and right guesses of slices, a row each."""
-        parts = take_apart(self._segmenter, images, grid)
+        parts = take_apart(self._segmenter, images, grid, pose)
         painted = put_together(self._segmenter, parts.anatomy, parts.style, parts.domain)
         with torch.inference_mode():
             error = (painted - parts.images).abs().mean(dim=(1, 2, 3))

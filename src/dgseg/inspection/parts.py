@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 
 from dgseg.errors import MethodError
+from dgseg.inference.batches import ShouldStop
 from dgseg.inference.segmenter import Segmenter
 from dgseg.nets.disentangled import DisentangledNet
+from dgseg.nets.poses import AS_IT_IS, Pose, posed, unposed
 from dgseg.nets.resample import resize
+from dgseg.scans.preprocessing import grid_size, normalise
+from dgseg.scans.scan import Scan
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,7 @@ class Parts:
     Attributes
     ----------
     images : Tensor, shape (N, 1, H, W), float32
-        Normalised, 0 to 1.
+        Normalised, 0 to 1; turned and enlarged as the model looks at them.
     anatomy : Tensor, shape (N, channels, H, W), float32
     style, domain : Tensor, shapes (N, style dimensions) and (N, domain dimensions)
         Means of the codes' distributions.
@@ -55,7 +59,42 @@ def disentangled(segmenter: Segmenter) -> DisentangledNet:
     return net
 
 
-def take_apart(segmenter: Segmenter, images: np.ndarray, grid: tuple[int, int]) -> Parts:
+def look_at(
+    segmenter: Segmenter, scan: Scan, should_stop: ShouldStop | None = None
+) -> tuple[np.ndarray, tuple[int, int], Pose]:
+    """A scan as a model is given it.
+
+    Returns
+    -------
+    images : ndarray of float32, shape (slices, rows, columns)
+        Normalised, on the scan's grid.
+    grid : tuple of int
+        Rows and columns of the model's.
+    pose : Pose
+        In which the model knows the scan best; as it lies for a model that seeks none.
+
+    Raises
+    ------
+    ScanError, DeviceError, SegmentationStopped
+        As `Segmenter.segment`.
+    """
+    images = normalise(scan.array, segmenter.info.preprocessing)
+    grid = grid_size(scan.geometry, segmenter.info.preprocessing)
+    return images, grid, segmenter.poses(scan.scan_id, images, grid, should_stop)[-1][0]
+
+
+def on_scan(maps: Tensor, pose: Pose, size: tuple[int, int]) -> Tensor:
+    """Maps (N, C, H, W) of the model's grid where they belong on the scan's, of that size.
+
+    0 where the model was not shown the scan.
+    """
+    back, shown = unposed(maps, pose)
+    return resize(back * shown, size)
+
+
+def take_apart(
+    segmenter: Segmenter, images: np.ndarray, grid: tuple[int, int], pose: Pose = AS_IT_IS
+) -> Parts:
     """Anatomy and codes of a few slices.
 
     Anatomy is computed as in segmenting, with its precision and its windows; the codes
@@ -69,10 +108,12 @@ def take_apart(segmenter: Segmenter, images: np.ndarray, grid: tuple[int, int]) 
         Normalised, on the scan's grid.
     grid : tuple of int
         Rows and columns of the model's.
+    pose : Pose
+        In which they are looked at.
     """
     net, runner = disentangled(segmenter), segmenter.runner
     with torch.inference_mode():
-        slices = resize(torch.from_numpy(images[:, None]).to(runner.device), grid)
+        slices = posed(resize(torch.from_numpy(images[:, None]).to(runner.device), grid), pose)
         anatomy = runner.maps(net.anatomy, slices)
         codes = net.encode(slices)
         style, domain = codes.style_mean, codes.domain_mean

@@ -11,10 +11,17 @@ from torch import Tensor
 
 from dgseg.errors import write_error
 from dgseg.files import write_array
-from dgseg.inference.segmenter import Progress, Segmenter, ShouldStop, in_batches
-from dgseg.inspection.parts import check_finite, disentangled, put_together, take_apart
-from dgseg.nets.resample import resize
-from dgseg.scans.preprocessing import grid_size, normalise
+from dgseg.inference.batches import Progress, ShouldStop, in_batches
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.parts import (
+    check_finite,
+    disentangled,
+    look_at,
+    on_scan,
+    put_together,
+    take_apart,
+)
+from dgseg.nets.poses import Pose
 from dgseg.scans.scan import Scan
 
 _TAILS = (0.005, 0.995)
@@ -31,7 +38,8 @@ class ScanPictures:
     Attributes
     ----------
     image : ndarray of float32, shape (slices, rows, columns)
-        The normalised slices, 0 to 1.
+        The normalised slices, 0 to 1. All else is 0 where a model that turns or enlarges
+        them was not shown the scan.
     reconstruction : ndarray of float32, same shape
         What the model paints from their anatomy and codes, 0 to 1.
     difference : ndarray of float32, same shape
@@ -74,8 +82,7 @@ def scan_pictures(
         As `Segmenter.segment`.
     """
     net, runner = disentangled(segmenter), segmenter.runner
-    images = normalise(scan.array, segmenter.info.preprocessing)
-    grid = grid_size(scan.geometry, segmenter.info.preprocessing)
+    images, grid, pose = look_at(segmenter, scan, should_stop)
     size = (images.shape[1], images.shape[2])
     reconstruction, difference = np.empty_like(images), np.empty_like(images)
     # In half precision: eight channels of a large scan are a lot.
@@ -83,10 +90,10 @@ def scan_pictures(
     missing: list[int] = []
 
     def paint(part: slice) -> None:
-        parts = take_apart(segmenter, images[part], grid)
+        parts = take_apart(segmenter, images[part], grid, pose)
         painted = put_together(segmenter, parts.anatomy, parts.style, parts.domain)
-        reconstruction[part] = resize(painted, size)[:, 0].cpu().numpy()
-        difference[part] = resize(painted - parts.images, size)[:, 0].cpu().numpy()
+        reconstruction[part] = on_scan(painted, pose, size)[:, 0].cpu().numpy()
+        difference[part] = on_scan(painted - parts.images, pose, size)[:, 0].cpu().numpy()
         anatomy[part] = parts.anatomy.to(anatomy)
         bad = np.flatnonzero(~parts.finite.cpu().numpy())
         missing.extend((bad + part.start).tolist())
@@ -99,7 +106,7 @@ def scan_pictures(
         images,
         reconstruction,
         difference,
-        np.stack([_shown(anatomy[:, c], size, bounded) for c in range(anatomy.shape[1])]),
+        np.stack([_shown(channel, pose, size, bounded) for channel in anatomy.unbind(dim=1)]),
     )
 
 
@@ -119,13 +126,13 @@ def write_pictures(folder: Path, pictures: ScanPictures) -> None:
         raise write_error("The pictures could not be saved", folder, error) from error
 
 
-def _shown(channel: Tensor, size: tuple[int, int], bounded: bool) -> np.ndarray:
+def _shown(channel: Tensor, pose: Pose, size: tuple[int, int], bounded: bool) -> np.ndarray:
     """One channel (slices, h, w) as grey values (slices, rows, columns)."""
     low, high = (0.0, 1.0) if bounded else _range(channel)
     shown = np.empty((len(channel), *size), np.uint8)
     for index, plane in enumerate(channel):
         grey = (plane.float() - low) / max(high - low, 1e-6)
-        large = resize(grey.clamp(0, 1)[None, None], size)[0, 0]
+        large = on_scan(grey.clamp(0, 1)[None, None], pose, size)[0, 0]
         shown[index] = large.mul(255).round().to(torch.uint8).numpy()
     return shown
 

@@ -15,9 +15,10 @@ from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import MethodError, write_error
 from dgseg.factors.map import moments, pooled
 from dgseg.files import atomic_write
-from dgseg.inference.segmenter import Progress, Segmenter, ShouldStop, in_batches
+from dgseg.inference.batches import Progress, ShouldStop, in_batches
+from dgseg.inference.segmenter import Segmenter
 from dgseg.inspection.decoding import SliceParts
-from dgseg.inspection.parts import put_together
+from dgseg.inspection.parts import on_scan, put_together
 
 DEVIATIONS = (-3, -2, -1, 0, 1, 2, 3)
 """Of a dimension, from its mean over the domains."""
@@ -87,7 +88,9 @@ def traverse(
         given = {name: value.expand(n, -1) for name, value in other.items()}
         given[code] = codes[part]
         anatomy = kept.parts.anatomy.expand(n, -1, -1, -1)
-        painted[part] = put_together(segmenter, anatomy, **given)[:, 0].cpu().numpy()
+        turned = put_together(segmenter, anatomy, **given)
+        upright = on_scan(turned, kept.pose, painted[0].shape)
+        painted[part] = upright[:, 0].cpu().numpy()
 
     in_batches(segmenter.runner, len(codes), painted[0].size, paint, progress, should_stop)
     return painted.reshape(dims, len(DEVIATIONS), *painted.shape[1:])

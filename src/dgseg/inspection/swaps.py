@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dgseg.inference.segmenter import Segmenter
-from dgseg.inspection.decoding import Comparison, SliceParts, compare, decode, on_scan
+from dgseg.inspection.decoding import Comparison, SliceParts, compare, decode, painted_on_scan
 from dgseg.inspection.parts import disentangled
 
 
@@ -40,7 +40,7 @@ class Swap:
 def reconstruct(segmenter: Segmenter, kept: SliceParts) -> Swap:
     """A slice with its own codes, for comparison: what painting alone does to its labels."""
     picture = decode(segmenter, kept)
-    return Swap("its own", on_scan(picture, kept.size), compare(segmenter, kept, picture))
+    return Swap("its own", painted_on_scan(picture, kept), compare(segmenter, kept, picture))
 
 
 def swap_with_domains(segmenter: Segmenter, kept: SliceParts) -> list[Swap]:
@@ -68,7 +68,7 @@ def swap_with_domains(segmenter: Segmenter, kept: SliceParts) -> list[Swap]:
         swaps.append(
             Swap(
                 name,
-                on_scan(picture, kept.size),
+                painted_on_scan(picture, kept),
                 compare(segmenter, kept, picture),
                 float(before[place]) if told else None,
                 float(after[place]) if told else None,

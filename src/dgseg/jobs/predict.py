@@ -9,7 +9,8 @@ from typing import Any
 
 from dgseg.errors import DgsegError, JobError
 from dgseg.files import write_json
-from dgseg.inference.segmenter import Segmentation, SegmentationStopped, Segmenter
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmentation, Segmenter
 from dgseg.jobs.context import JobContext, JobStopped
 from dgseg.jobs.priority import use_threads
 from dgseg.jobs.spec import PredictJob

@@ -170,23 +170,6 @@ def slices_to_ask(n: int) -> list[int]:
     return sorted({round((n - 1) * share) for share in _ASKED})
 
 
-def pose_of(predict: Callable[[Tensor], Tensor], images: Tensor) -> Pose:
-    """The pose in which a network is surest of a scan.
-
-    Parameters
-    ----------
-    predict : callable
-        From images (N, 1, H, W) to probabilities (N, C, H, W).
-    images : Tensor, shape (N, 1, H, W)
-        Those of the scan's slices that are asked about, on the network's grid; see
-        `slices_to_ask`.
-    """
-    with torch.no_grad():
-        return seek(lambda pose: expected_dice(expected_overlap(predict(posed(images, pose)))))[
-            -1
-        ][0]
-
-
 def answer(predict: Callable[[Tensor], Tensor], images: Tensor, poses: Weighted) -> Tensor:
     """The weighted mean of what a network says of slices in several poses.
 

@@ -13,7 +13,8 @@ import torch
 from dgseg.errors import DgsegError, ScanError, write_error
 from dgseg.factors.record import write_factors
 from dgseg.files import read_array, write_array
-from dgseg.inference.segmenter import SegmentationStopped, Segmenter
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmenter
 from dgseg.inspection import decoding
 from dgseg.inspection.factors import scan_factors
 from dgseg.inspection.measures import Measuring
@@ -97,7 +98,7 @@ def decode(model: Model, request: Decode, *_: object) -> DecodeResult:
     with _one_thread():
         segmenter, kept = _slice(model, request)
         picture = decoding.decode(segmenter, kept, request.style, request.domain)
-        arrays = {"picture": decoding.on_scan(picture, kept.size)}
+        arrays = {"picture": decoding.painted_on_scan(picture, kept)}
         if request.segment:
             compared = decoding.compare(segmenter, kept, picture)
             arrays |= {"labels": compared.labels, "own": compared.own}

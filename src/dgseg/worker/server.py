@@ -136,8 +136,8 @@ class Server:
                 stop.set()
 
     def _serve(self, request: Request, model: Model) -> None:
+        from dgseg.inference.batches import SegmentationStopped
         from dgseg.inference.runner import is_out_of_memory
-        from dgseg.inference.segmenter import SegmentationStopped
 
         if isinstance(request, Quit):
             self._send(result(request, Done()))

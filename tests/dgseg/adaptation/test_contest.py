@@ -153,9 +153,7 @@ def test_beside_who_learns_nothing_nothing_is_tried(make_contest, watcher):
     assert alone.config.method == "pose-search"
 
 
-def test_who_learns_nothing_is_judged_by_every_correction(
-    make_item, bundle, watcher, tmp_path
-):
+def test_who_learns_nothing_is_judged_by_every_correction(make_item, bundle, watcher, tmp_path):
     scans = [make_item(0, (1, 4)), make_item(1, (3,)), make_item(2)]
     (tmp_path / "job" / "checkpoint").mkdir(parents=True)
     config = AdaptConfig(method="pose-search", device="cpu", precision="fp32", threads=1)

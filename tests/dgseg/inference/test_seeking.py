@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from dgseg.inference import runner as runner_module
-from dgseg.inference.segmenter import SegmentationStopped, segment_with
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import segment_with
 from dgseg.nets.poses import Pose, posed
 
 

@@ -9,12 +9,8 @@ import torch
 from dgseg.bundles.bundle import write_bundle
 from dgseg.errors import BundleError, DeviceError, ScanError
 from dgseg.inference import runner as runner_module
-from dgseg.inference.segmenter import (
-    SegmentationStopped,
-    Segmenter,
-    load_network,
-    segment_with,
-)
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmenter, load_network, segment_with
 from dgseg.nets.build import build
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dgseg.errors import MethodError, ScanError
-from dgseg.inspection.decoding import compare, decode, on_scan, slice_parts
+from dgseg.inspection.decoding import compare, decode, painted_on_scan, slice_parts
 from dgseg.inspection.pictures import scan_pictures
 from dgseg.inspection.sheet import DEVIATIONS, spread, traverse, write_sheet
 from dgseg.inspection.swaps import reconstruct, swap_with_domains
@@ -22,7 +22,7 @@ def test_a_slice_with_its_own_codes_is_its_reconstruction(segmenter, scan, kept)
     expected = scan_pictures(segmenter, scan).reconstruction[2]
     for codes in ({}, {"style": kept.style, "domain": kept.domain}):
         picture = decode(segmenter, kept, **codes)
-        np.testing.assert_allclose(on_scan(picture, kept.size), expected, atol=1e-5)
+        np.testing.assert_allclose(painted_on_scan(picture, kept), expected, atol=1e-5)
 
 
 def test_other_codes_make_another_picture(segmenter, kept):
@@ -82,7 +82,7 @@ def test_swaps_take_the_means_of_each_domain(segmenter, kept):
     swaps = swap_with_domains(segmenter, kept)
     assert [swap.name for swap in swaps] == ["north", "south"]
     expected = decode(segmenter, kept, (1.0,) * 3, (2.0,) * 2)
-    np.testing.assert_allclose(swaps[1].picture, on_scan(expected, kept.size), atol=1e-6)
+    np.testing.assert_allclose(swaps[1].picture, painted_on_scan(expected, kept), atol=1e-6)
     net = segmenter.runner.net
     with torch.no_grad():
         told = net.classify(net.encode(expected).domain_mean).softmax(dim=1)

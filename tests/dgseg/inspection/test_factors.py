@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from dgseg.errors import MethodError, ScanError
-from dgseg.inference.segmenter import SegmentationStopped, Segmenter
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmenter
 from dgseg.inspection.factors import scan_factors, thumbnails
 from dgseg.methods.disentangling import factors_of
 from dgseg.nets.resample import resize

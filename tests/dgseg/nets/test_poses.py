@@ -19,7 +19,6 @@ from dgseg.nets.poses import (
     answer,
     expected_dice,
     expected_overlap,
-    pose_of,
     posed,
     seek,
     slices_to_ask,
@@ -120,16 +119,6 @@ def test_the_search_finds_the_only_peak(best, steep_turn, steep_zoom):
 def test_a_tie_leaves_the_scan_as_it_is():
     found = seek(lambda pose: 0.5)
     assert found[-1][0] == AS_IT_IS
-    assert pose_of(
-        lambda images: torch.full((len(images), 2, 8, 8), 0.5), torch.rand(5, 1, 8, 8)
-    ) == (AS_IT_IS)
-
-
-def test_a_network_without_an_answer_leaves_the_scan_as_it_is():
-    def broken(images):
-        return torch.full((len(images), 3, 8, 8), torch.nan)
-
-    assert pose_of(broken, torch.rand(5, 1, 8, 8)) == AS_IT_IS
 
 
 @pytest.mark.parametrize(("n", "asked"), [(1, [0]), (2, [0, 1]), (4, [1, 2]), (11, [2, 5, 8])])

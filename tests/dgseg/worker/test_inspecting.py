@@ -12,8 +12,9 @@ import pytest
 
 from dgseg.errors import DgsegError, MethodError, ScanError, WorkspaceWriteError
 from dgseg.factors.record import read_factors
-from dgseg.inference.segmenter import SegmentationStopped, Segmenter
-from dgseg.inspection.decoding import decode, on_scan, slice_parts
+from dgseg.inference.batches import SegmentationStopped
+from dgseg.inference.segmenter import Segmenter
+from dgseg.inspection.decoding import decode, painted_on_scan, slice_parts
 from dgseg.inspection.factors import scan_factors
 from dgseg.scans.scan import ScanSource
 from dgseg.scans.sources import read
@@ -260,7 +261,7 @@ def test_all_of_it_through_the_process(scan, long_scan, disentangled_bundle, tmp
             scan, 4, disentangled_bundle, tmp_path / "other", style=[3.0, -3.0, 3.0]
         )
         kept = slice_parts(segmenter, read(scan), 4)
-        direct = on_scan(decode(segmenter, kept, [3.0, -3.0, 3.0]), kept.size)
+        direct = painted_on_scan(decode(segmenter, kept, [3.0, -3.0, 3.0]), kept)
         np.testing.assert_allclose(np.load(other.out / "picture.npy"), direct, atol=1e-5)
         assert (other.style, other.domain) == ((3.0, -3.0, 3.0), own.domain)
         assert not other.dice

@@ -77,7 +77,7 @@ def predictions(monkeypatch):
         released = threading.Event()
 
     def predict(self, request, report, should_stop):
-        from dgseg.inference.segmenter import SegmentationStopped
+        from dgseg.inference.batches import SegmentationStopped
 
         self._loaded = {request.bundle: None}
         Gate.began.put(request.id)
