@@ -24,9 +24,9 @@ class AdaptConfig:
     rivals : tuple of str
         Further methods that are tried with the same corrections. Offered is the candidate
         of the rival for which the corrections that judge speak clearly more, if the gate
-        accepts it; else that of `method`. Nothing is tried where nothing can judge. Of
-        cords `tent` finds those that the default method does not, and of hearts it was
-        not taken where it did harm.
+        accepts it; else that of `method`. Nothing is tried where nothing can judge, nor
+        beside a method that learns nothing. Of cords `tent` finds those that the default
+        method does not, and of hearts it was not taken where it did harm.
     minutes : float
         Time for the optimiser's steps, those of the trainings that judge included.
         Preparing, segmenting and comparing come on top: a minute or less for a handful
