@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 from psygnal import Signal
 
-from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.errors import DgsegError
 from dgseg.files import write_json
 from dgseg.jobs.events import JobEvent
@@ -128,6 +128,14 @@ class Adapting:
             for method in self.methods
             if self.n_corrected or not method.needs_labels
         ]
+
+    @property
+    def usual_method(self) -> str:
+        """What is chosen as long as a person chooses nothing, given the corrections."""
+        names = {method.name for method in self.methods}
+        if not self.n_corrected and WITHOUT_CORRECTIONS in names:
+            return WITHOUT_CORRECTIONS
+        return AdaptConfig().method
 
     def learns(self, method: str) -> bool:
         """Whether a method trains anything; it does as long as nothing else is known."""

@@ -39,6 +39,7 @@ class AdaptForm(QWidget):
         self._adapting, self._cautioning, self._sourcing = adapting, cautioning, sourcing
         self._default = AdaptConfig()
         self._offered: list[tuple[MethodInfo, str]] = []
+        self._chosen = ""
         self._rival = next(iter(self._default.rivals), _NONE)
         self.method = QComboBox()
         self.method.setSizeAdjustPolicy(
@@ -115,7 +116,7 @@ class AdaptForm(QWidget):
     def _connect(self) -> None:
         self.unit.currentTextChanged.connect(self._set_unit)
         self.more.toggled.connect(self._show_more)
-        self.method.currentIndexChanged.connect(self._show_method)
+        self.method.currentIndexChanged.connect(self._choose_method)
         self.rival.currentIndexChanged.connect(self._choose_rival)
         self.start.clicked.connect(self._start)
         self._adapting.choices_changed.connect(self.show_choices)
@@ -155,8 +156,9 @@ class AdaptForm(QWidget):
         _fill(
             self.method,
             methods or [(f"{self._default.method} (asking for more …)", self._default.method)],
-            self._default.method,
+            self._adapting.usual_method,
             {method.name: why_not for method, why_not in self._offered if why_not},
+            self._chosen,
         )
         devices = [(f"{d.title}{_free(d.free_bytes)}", d.name) for d in self._adapting.devices]
         _fill(
@@ -238,6 +240,10 @@ class AdaptForm(QWidget):
         self._name_more()
         self.refresh()
 
+    def _choose_method(self) -> None:
+        self._chosen = self.method.currentData() or ""
+        self._show_method()
+
     def _show_method(self) -> None:
         """Say when to use it, and what can be tried beside it."""
         chosen = self.method.currentData()
@@ -272,12 +278,14 @@ def _fill(
     choices: list[tuple[str, str]],
     default: str,
     refused: Mapping[str, str] | None = None,
+    chosen: str | None = None,
 ) -> None:
     """Put choices into a box, keeping what was chosen where it can still be.
 
-    What is `refused` is there, with the reason, and cannot be chosen.
+    What is `refused` is there, with the reason, and cannot be chosen. What the box shows
+    counts as chosen, unless it is said what is; "" is nothing.
     """
-    chosen = box.currentData() or default
+    chosen = (box.currentData() if chosen is None else chosen) or default
     refused = refused or {}
     box.blockSignals(True)
     box.clear()

@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+WITHOUT_CORRECTIONS = "pose-search"
+"""The method for a site where nothing is corrected: of those that train none gained more at
+such sites of hearts, and of cords they did harm."""
+
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class AdaptConfig:

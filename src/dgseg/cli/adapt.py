@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 from pydantic import ValidationError
 
-from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.cli import console
 from dgseg.errors import AdaptationError, JobError, first_problem
 from dgseg.jobs.events import JobEvent
@@ -90,6 +90,11 @@ class Adapt:
             info = read_info(bundle)
             corrected = any(record.state.n_corrected for record in records)
             check_request(self.config, info, corrected or bool(self.source))
+            if not (corrected or self.source) and self.config.method != WITHOUT_CORRECTIONS:
+                console.warn(
+                    "Nothing is corrected, and nothing can tell whether a training does harm: "
+                    f"--method {WITHOUT_CORRECTIONS} trains nothing, and takes seconds."
+                )
             if self.source:
                 find_sources(self.source, info.labels)
             caution(site, info.bundle_id)

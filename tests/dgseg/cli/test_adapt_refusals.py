@@ -80,7 +80,18 @@ def test_without_corrections_only_methods_that_need_none(add_site, small, capsys
     assert "no corrected slice to learn from. Correct some" in capsys.readouterr().err
     assert not jobs(site)
     assert main(["adapt", str(site), *small, "--method", "tent"]) == console.OK
-    assert "Without corrections" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "Without corrections" in told.out
+    assert "Nothing is corrected" in told.err
+    assert "--method pose-search trains nothing" in " ".join(told.err.split())
+
+
+def test_without_corrections_the_search_for_poses_needs_no_warning(add_site, small, capsys):
+    site = add_site(corrected=False)
+    assert main(["adapt", str(site), *small, "--method", "pose-search"]) == console.OK
+    told = capsys.readouterr()
+    assert "Without corrections" in told.out
+    assert "Nothing is corrected" not in told.err
 
 
 def test_a_job_goes_on_with_its_own_settings(add_site, small, capsys):

@@ -190,6 +190,28 @@ def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
     assert "Tries" not in form.plan.text()  # one corrected slice cannot judge
 
 
+def test_without_corrections_what_trains_nothing_is_the_usual_choice(
+    correcting, worker, press, next_slice
+):
+    correcting.unfold(4)
+    search = MethodInfo(
+        name="pose-search", title="S", when="T.", needs_labels=False, learns=False
+    )
+    worker.answer(MethodsResult(methods=(*METHODS, search)), 1)
+    form = correcting.adapt.form
+    assert form.config.method == "pose-search"
+    correcting.unfold(3)
+    next_slice()
+    press(correcting.correct.confirm)
+    assert form.config.method == "two-teachers"
+    press(correcting.correct.withdraw)
+    assert form.config.method == "pose-search"
+    form.method.setCurrentIndex(form.method.findData("two-teachers"))
+    press(correcting.correct.confirm)
+    press(correcting.correct.withdraw)
+    assert form.config.method == "two-teachers"  # a person's choice stays
+
+
 def test_what_trains_nothing_needs_neither_time_nor_rivals(
     correcting, worker, press, next_slice
 ):
