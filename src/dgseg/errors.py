@@ -115,6 +115,10 @@ class DatasetError(DgsegError):
     """A data set that is unknown, absent or not as its registry says."""
 
 
+class UsageError(DgsegError):
+    """A setting on the command line that is out of its range."""
+
+
 class DeviceError(DgsegError):
     """A device that is asked for and not there, or out of memory."""
 

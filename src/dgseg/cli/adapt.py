@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.cli import console
-from dgseg.errors import AdaptationError, JobError, first_problem
+from dgseg.errors import AdaptationError, JobError, UsageError, first_problem
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
@@ -31,7 +31,11 @@ class Settings(AdaptConfig):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ValueError(f"--{first_problem(error).replace('_', '-')}") from None
+            # No ValueError: tyro would tell of its own inner names beside it.
+            raise UsageError(
+                f"--{first_problem(error).replace('_', '-')}.",
+                remedy="See dgseg adapt --help.",
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from dgseg.cli.inspect import Inspect
 from dgseg.cli.leave_one_out import LeaveOneOut
 from dgseg.cli.predict import Predict
 from dgseg.cli.train import Train
-from dgseg.errors import DgsegError
+from dgseg.errors import DgsegError, UsageError
 
 Command = (
     Annotated[Predict, tyro.conf.subcommand("predict")]
@@ -58,6 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             config=(tyro.conf.OmitArgPrefixes,),
         )
         return command.run()
+    except UsageError as error:
+        console.warn(error)
+        return console.USAGE
     except DgsegError as error:
         console.warn(error)
         return console.FAILED
@@ -67,7 +70,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         console.warn(f"{error.filename or 'The disk'}: {error.strerror or error}.")
         return console.FAILED
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
