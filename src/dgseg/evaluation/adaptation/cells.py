@@ -52,7 +52,7 @@ from dgseg.evaluation.benchmark.claims import (
     work_in_folder,
 )
 from dgseg.evaluation.benchmark.scores import score_subject_scan
-from dgseg.evaluation.benchmark.settings import preset_settings, through_json
+from dgseg.evaluation.benchmark.settings import through_json
 from dgseg.evaluation.benchmark.splits import file_name
 from dgseg.files import write_json
 from dgseg.inference.segmenter import Segmenter
@@ -208,9 +208,7 @@ def settings_of(task: Task) -> dict[str, Any]:
     if task.config is not None:
         # A preset that was changed in the meantime is not that of the cell.
         preset = registry.resolve(task.config.method)[1]
-        n = sum(map(len, task.corrected.values()))
-        few = 0 < n <= getattr(preset, "few_slices", 0)
-        content["preset"] = preset_settings(preset, whole=few)
+        content["preset"] = asdict(preset)
         _check_options(task.config)
         if task.folds:
             content["fold_share"] = share_of(task.config)
