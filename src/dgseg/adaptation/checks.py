@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dgseg.adaptation.config import AdaptConfig
+from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.bundles.bundle import BundleInfo
 from dgseg.devices import find_device, find_precision
 from dgseg.errors import MethodError
@@ -37,7 +37,8 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
     if kind.needs_labels and not has_labels:
         raise MethodError(
             "There is no corrected slice to learn from.",
-            remedy="Correct some slices, or choose a method that learns without.",
+            remedy="Correct some slices, or choose a method that needs none, such as "
+            f"{WITHOUT_CORRECTIONS}.",
         )
 
 

@@ -45,7 +45,6 @@ class TwoTeachers(Method):
     )
     Config: ClassVar[type[TwoTeachersConfig]] = TwoTeachersConfig
     adapts: ClassVar[bool] = True
-    needs_labels: ClassVar[bool] = False
 
     def __init__(
         self, net: nn.Module, fabric: Fabric, config: TwoTeachersConfig, total_steps: int
