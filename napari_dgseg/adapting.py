@@ -34,6 +34,7 @@ RUNNING: tuple[AdaptState, ...] = ("starting", "running", "stopping")
 INTERRUPTED: tuple[AdaptState, ...] = ("stopped", "failed", "died")
 
 _NO_STYLES = "This model has no style bank: it was not trained to tell anatomy from style."
+_SEEKS_ALREADY = "This model looks for the pose of every scan already."
 
 
 class Watcher(Protocol):
@@ -121,13 +122,18 @@ class Adapting:
 
         Before the first correction, those alone that need none.
         """
-        info = self._session.info
-        no_styles = "" if info is not None and info.style_bank is not None else _NO_STYLES
         return [
-            (method, no_styles if method.needs_style_bank else "")
+            (method, self._refused(method))
             for method in self.methods
             if self.n_corrected or not method.needs_labels
         ]
+
+    def _refused(self, method: MethodInfo) -> str:
+        info = self._session.info
+        if method.needs_style_bank and (info is None or info.style_bank is None):
+            return _NO_STYLES
+        seeks = info is not None and info.preprocessing.seek_pose
+        return _SEEKS_ALREADY if seeks and not method.learns else ""
 
     @property
     def usual_method(self) -> str:

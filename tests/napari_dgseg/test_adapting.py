@@ -166,6 +166,15 @@ def test_a_method_that_trains_nothing_says_what_judges_it(corrected):
     assert corrected.plan(4, "two-teachers").startswith("Learns from all 4")
 
 
+def test_a_model_that_seeks_poses_need_not_begin_to(adapting, with_scans):
+    search = MethodInfo(name="search", title="S", when="T.", needs_labels=False, learns=False)
+    adapting.methods = (search, TEACHER)
+    assert adapting.offered == [(search, ""), (TEACHER, "")]
+    with_scans.info = with_scans.info.seeking_pose()
+    assert "already" in adapting.offered[0][1]
+    assert adapting.offered[1] == (TEACHER, "")
+
+
 def test_choices_are_asked_once_and_shown(adapting, worker):
     told = []
     adapting.choices_changed.connect(lambda: told.append(True))

@@ -24,7 +24,7 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
     ------
     MethodError
         If a method or an option is unknown, if the method is none that adapts, or if it
-        needs corrections or a style bank that are not there.
+        needs corrections or a style bank that are not there, or would change nothing.
     DeviceError
         If the device or its precision is not there.
     """
@@ -34,6 +34,11 @@ def check_request(config: AdaptConfig, info: BundleInfo, has_labels: bool) -> No
     kind, _ = registry.configured(config.method, config.method_options)
     if kind.needs_style_bank and info.style_bank is None:
         raise registry.no_styles()
+    if info.preprocessing.seek_pose and not kind.learns:
+        raise MethodError(
+            "This model looks for the pose of every scan already, and would learn nothing.",
+            remedy="Correct some slices, and choose a method that trains, such as two-teachers.",
+        )
     if kind.needs_labels and not has_labels:
         raise MethodError(
             "There is no corrected slice to learn from.",

@@ -94,6 +94,16 @@ def test_without_corrections_the_search_for_poses_needs_no_warning(add_site, sma
     assert "Nothing is corrected" not in told.err
 
 
+def test_a_model_that_seeks_poses_is_not_made_to_again(add_site, small, capsys):
+    site = add_site(corrected=False)
+    search = ["adapt", str(site), *small, "--method", "pose-search"]
+    assert main([*search, "--accept", "always"]) == console.OK
+    n_jobs = len(jobs(site))
+    assert main(search) == console.FAILED
+    assert "already, and would learn nothing" in capsys.readouterr().err
+    assert len(jobs(site)) == n_jobs
+
+
 def test_a_job_goes_on_with_its_own_settings(add_site, small, capsys):
     site = add_site()
     assert main(["adapt", str(site), *small]) == console.OK
