@@ -34,7 +34,8 @@ RUNNING: tuple[AdaptState, ...] = ("starting", "running", "stopping")
 INTERRUPTED: tuple[AdaptState, ...] = ("stopped", "failed", "died")
 
 _NO_STYLES = "This model has no style bank: it was not trained to tell anatomy from style."
-_SEEKS_ALREADY = "This model looks for the pose of every scan already."
+_SEEKS_ALREADY = "This model looks for the pose of every scan already. Correct a slice first."
+_NO_SOURCES = "It trains nothing, and would not look at the source data."
 
 
 class Watcher(Protocol):
@@ -116,30 +117,31 @@ class Adapting:
         """Corrected slices of all scans of the site."""
         return sum(row.n_corrected for row in self._session.rows)
 
-    @property
-    def offered(self) -> list[tuple[MethodInfo, str]]:
+    def offered(self, *, sources: bool = False) -> list[tuple[MethodInfo, str]]:
         """Methods to choose from, each with why it cannot be chosen; empty where it can.
 
-        Before the first correction, those alone that need none.
+        Before the first correction, and without labelled source data, those alone that need
+        no label.
         """
+        labels = self.n_corrected or sources
         return [
-            (method, self._refused(method))
+            (method, self._refused(method, sources))
             for method in self.methods
-            if self.n_corrected or not method.needs_labels
+            if labels or not method.needs_labels
         ]
 
-    def _refused(self, method: MethodInfo) -> str:
+    def _refused(self, method: MethodInfo, sources: bool) -> str:
         info = self._session.info
         if method.needs_style_bank and (info is None or info.style_bank is None):
             return _NO_STYLES
-        seeks = info is not None and info.preprocessing.seek_pose
-        return _SEEKS_ALREADY if seeks and not method.learns else ""
+        if not method.learns and info is not None and info.preprocessing.seek_pose:
+            return _SEEKS_ALREADY
+        return _NO_SOURCES if sources and not method.learns else ""
 
-    @property
-    def usual_method(self) -> str:
-        """What is chosen as long as a person chooses nothing, given the corrections."""
+    def usual_method(self, *, sources: bool = False) -> str:
+        """What is chosen as long as a person chooses nothing, given the labels."""
         names = {method.name for method in self.methods}
-        if not self.n_corrected and WITHOUT_CORRECTIONS in names:
+        if not (self.n_corrected or sources) and (WITHOUT_CORRECTIONS in names or not names):
             return WITHOUT_CORRECTIONS
         return AdaptConfig().method
 

@@ -39,7 +39,7 @@ class AdaptForm(QWidget):
         self._adapting, self._cautioning, self._sourcing = adapting, cautioning, sourcing
         self._default = AdaptConfig()
         self._offered: list[tuple[MethodInfo, str]] = []
-        self._chosen = ""
+        self._usual = self._chosen = ""
         self._rival = next(iter(self._default.rivals), _NONE)
         self.method = QComboBox()
         self.method.setSizeAdjustPolicy(
@@ -151,15 +151,21 @@ class AdaptForm(QWidget):
 
     def show_choices(self) -> None:
         """Show the methods and devices that are known by now."""
-        self._offered = self._adapting.offered
-        methods = [(method.title, method.name) for method, _ in self._offered]
+        self._offered, self._usual = self._offer()
+        methods, usual = [(m.title, m.name) for m, _ in self._offered], self._usual
         _fill(
             self.method,
-            methods or [(f"{self._default.method} (asking for more …)", self._default.method)],
-            self._adapting.usual_method,
+            methods or [(f"{usual} (asking for more …)", usual)],
+            usual,
             {method.name: why_not for method, why_not in self._offered if why_not},
             self._chosen,
         )
+        at = self.method.findData(usual)
+        if at >= 0 and not self._chosen:
+            # Even if it is refused: what a training may harm is a person's choice.
+            self.method.blockSignals(True)
+            self.method.setCurrentIndex(at)
+            self.method.blockSignals(False)
         devices = [(f"{d.title}{_free(d.free_bytes)}", d.name) for d in self._adapting.devices]
         _fill(
             self.device,
@@ -168,10 +174,16 @@ class AdaptForm(QWidget):
         )
         self._show_method()
 
+    def _offer(self) -> tuple[list[tuple[MethodInfo, str]], str]:
+        """The methods, and the usual one, with the corrections and sources that there are."""
+        sources = bool(self._sourcing.names)
+        usual = self._adapting.usual_method(sources=sources)
+        return self._adapting.offered(sources=sources), usual
+
     def refresh(self, *_: object) -> None:
         """Say what an adaptation would learn from, and whether it can start."""
         adapting = self._adapting
-        if adapting.offered != self._offered:
+        if self._offer() != (self._offered, self._usual):
             self.show_choices()
         every, method = self.holdout.value(), self.method.currentData()
         plans = (adapting.plan(every, method), self._tries(), self._sourcing.plan())
@@ -181,7 +193,8 @@ class AdaptForm(QWidget):
         allow(self.unit, trains)
         allow(self.rival, self._nothing_tells())
         busy = "Preparing." if adapting.is_busy else ""
-        allow(self.start, adapting.why_not() or busy or self._sourcing.why_not())
+        refused = {each.name: why_not for each, why_not in self._offered}.get(method, "")
+        allow(self.start, adapting.why_not() or busy or self._sourcing.why_not() or refused)
 
     def _tries(self) -> str:
         """What is tried beside the chosen method, as a sentence; empty for nothing."""

@@ -98,7 +98,9 @@ def test_without_corrections_what_needs_none_can_start(adapting):
 
 
 FINETUNE = MethodInfo(name="finetune", title="Fine-tuning", when="For many.")
-TEACHER = MethodInfo(name="two-teachers", title="Teacher", when="Always.", needs_labels=False)
+TEACHER = MethodInfo(name="mean-teacher", title="Teacher", when="Odd.", needs_labels=False)
+USUAL = MethodInfo(name="two-teachers", title="Two", when="Always.")
+SEARCH = MethodInfo(name="pose-search", title="S", when="T.", needs_labels=False, learns=False)
 META = MethodInfo(
     name="meta-disentangle",
     title="Meta",
@@ -110,24 +112,24 @@ META = MethodInfo(
 
 def test_before_a_correction_only_what_needs_none_is_offered(adapting, with_scans, propose):
     adapting.methods = (FINETUNE, TEACHER, META)
-    assert [method for method, _ in adapting.offered] == [TEACHER, META]
+    assert [method for method, _ in adapting.offered()] == [TEACHER, META]
     correcting = Correcting(with_scans)
     propose(with_scans.workspace, with_scans.scan_ids[0])
     with_scans.open_scan(with_scans.scan_ids[0])
     correcting.start()
     correcting.confirm(0, correcting.labels[0])
-    assert [method for method, _ in adapting.offered] == [FINETUNE, TEACHER, META]
+    assert [method for method, _ in adapting.offered()] == [FINETUNE, TEACHER, META]
 
 
 def test_a_model_without_style_bank_says_so(adapting, with_scans):
     adapting.methods = (TEACHER, META)
-    assert adapting.offered[0] == (TEACHER, "")
-    assert "no style bank" in adapting.offered[1][1]
+    assert adapting.offered()[0] == (TEACHER, "")
+    assert "no style bank" in adapting.offered()[1][1]
     one = {"style_mean": [0.0], "style_covariance": [[1.0]]}
     style = DomainStyle(n_slices=1, domain_mean=[], domain_covariance=[], **one)
     bank = StyleBank(domains={"a": style})
     with_scans.info = with_scans.info.model_copy(update={"style_bank": bank})
-    assert adapting.offered[1] == (META, "")
+    assert adapting.offered()[1] == (META, "")
 
 
 @pytest.mark.parametrize(
@@ -157,22 +159,31 @@ def test_the_plan_for_one_correction_and_for_many(adapting, with_scans, propose)
 
 
 def test_a_method_that_trains_nothing_says_what_judges_it(corrected):
-    search = MethodInfo(name="search", title="S", when="T.", needs_labels=False, learns=False)
-    corrected.methods = (TEACHER, search)
+    corrected.methods = (USUAL, SEARCH)
     assert corrected.learns("two-teachers")
-    assert not corrected.learns("search")
-    words = corrected.plan(4, "search")
+    assert not corrected.learns("pose-search")
+    words = corrected.plan(4, "pose-search")
     assert words == "Trains nothing; is judged by the 4 corrected slices in 1 scan."
     assert corrected.plan(4, "two-teachers").startswith("Learns from all 4")
 
 
 def test_a_model_that_seeks_poses_need_not_begin_to(adapting, with_scans):
-    search = MethodInfo(name="search", title="S", when="T.", needs_labels=False, learns=False)
-    adapting.methods = (search, TEACHER)
-    assert adapting.offered == [(search, ""), (TEACHER, "")]
+    adapting.methods = (SEARCH, TEACHER)
+    assert adapting.offered() == [(SEARCH, ""), (TEACHER, "")]
     with_scans.info = with_scans.info.seeking_pose()
-    assert "already" in adapting.offered[0][1]
-    assert adapting.offered[1] == (TEACHER, "")
+    assert "already" in adapting.offered()[0][1]
+    assert adapting.offered()[1] == (TEACHER, "")
+
+
+def test_labelled_source_data_are_labels(adapting):
+    assert adapting.usual_method() == "pose-search"  # before it is known what there is
+    adapting.methods = (FINETUNE, USUAL, SEARCH)
+    assert [method for method, _ in adapting.offered()] == [SEARCH]
+    offered = adapting.offered(sources=True)
+    assert [method for method, _ in offered] == [FINETUNE, USUAL, SEARCH]
+    assert "source data" in offered[2][1]
+    assert adapting.usual_method() == "pose-search"
+    assert adapting.usual_method(sources=True) == "two-teachers"
 
 
 def test_choices_are_asked_once_and_shown(adapting, worker):

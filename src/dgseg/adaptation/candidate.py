@@ -18,10 +18,10 @@ from torch import nn
 
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.footing import measure_labelled
-from dgseg.adaptation.poses import PoseFinder
+from dgseg.adaptation.poses import finding_poses
 from dgseg.adaptation.reader import SiteReader
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
-from dgseg.bundles.bundle import BundleInfo, read_info, write_bundle
+from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.bundles.style_bank import StyleBank
 from dgseg.errors import BundleError
 from dgseg.files import write_json
@@ -163,12 +163,12 @@ def fine_tune(
     folder = checkpoint / "candidate"
     if _is_bundle(folder):
         return folder
+    if not registry.resolve(config.method)[0].learns:
+        return _unchanged(folder, bundle, config)
     info, net = load_network(bundle)
     fabric = make_fabric(config.device, config.precision, config.threads)
     info = _prepared(info, config)
-    poses = PoseFinder(net, info.bundle_id, fabric.device, config.precision)
-    find_pose = poses if info.preprocessing.seek_pose else None
-    store = SliceStore.build(items(), info.preprocessing, fabric.device, find_pose=find_pose)
+    store, sought_s = _read_scans(items(), info, net, config, fabric, watcher)
     check_stop(watcher)
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
     shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
@@ -181,9 +181,9 @@ def fine_tune(
         _create, config=config, fabric=fabric, style_bank=info.style_bank, labelled=labelled
     )
     plan = checkpoint / "plan.json"
-    steps = _plan_steps(net, create, sampler, config, fabric, plan, poses.seconds)
+    steps = _plan_steps(net, create, sampler, config, fabric, plan, sought_s)
     method = create(net, steps=steps)
-    watcher.phase("training", _announced(method, fabric, steps))
+    watcher.phase("training", f"Training on {fabric.device}, {steps} steps.")
     done = _fit(method, sampler, config, fabric, checkpoint, watcher, steps)
     record = {**_record(config, done, fabric), **counts()}
     learnt = method.deployable()
@@ -196,10 +196,33 @@ def fine_tune(
     return folder
 
 
-def _announced(method: Method, fabric: Fabric, steps: int) -> str:
-    if not method.learns:
-        return "Nothing to train."
-    return f"Training on {fabric.device}, {steps} steps."
+def _unchanged(folder: Path, bundle: Path, config: AdaptConfig) -> Path:
+    """The candidate of a method that learns nothing: the bundle, with its settings."""
+    info = read_info(bundle)
+    record = {"kind": "adapt", "config": dataclasses.asdict(config), "steps": 0, "seconds": 0.0}
+    # It knows what the bundle knows: neither the site nor how that looks.
+    candidate = describe(_prepared(info, config), config, (), record).model_copy(
+        update={"style_bank": info.style_bank, "look_bank": info.look_bank}
+    )
+    write_bundle(folder, candidate, read_weights(bundle, info))
+    return folder
+
+
+def _read_scans(
+    items: Iterable[AnnotatedScan],
+    info: BundleInfo,
+    net: nn.Module,
+    config: AdaptConfig,
+    fabric: Fabric,
+    watcher: Watcher,
+) -> tuple[SliceStore, float]:
+    """The slices to learn from, and the seconds that were spent on the scans' poses."""
+    if not info.preprocessing.seek_pose:
+        return SliceStore.build(items, info.preprocessing, fabric.device), 0.0
+    device, precision = fabric.device, config.precision
+    with finding_poses(net, info.bundle_id, device, precision, watcher) as finder:
+        store = SliceStore.build(items, info.preprocessing, fabric.device, find_pose=finder)
+    return store, finder.seconds
 
 
 def _fit(
@@ -355,8 +378,6 @@ def _plan_steps(
     Schedules depend on the number of steps, so it must not change on the way. What was
     spent on the scans' poses is taken from the time: those who judge spend it again.
     """
-    if not registry.resolve(config.method)[0].learns:
-        return 1
     if config.steps is not None:
         return config.steps
     if path.exists():

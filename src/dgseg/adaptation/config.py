@@ -9,8 +9,8 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 WITHOUT_CORRECTIONS = "pose-search"
-"""The method for a site where nothing is corrected: of those that train none gained more at
-such sites of hearts, and of cords they did harm."""
+"""The method for a site where nothing is corrected. Training without corrections gained no
+more at centres of hearts, and did harm at centres of cords, where nobody could have told."""
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -45,7 +45,8 @@ class AdaptConfig:
     holdout_every : int
         Of eight corrected slices or more, one in so many is kept from the training to
         judge the candidate by; fewer are all learnt from, and each is judged by a further
-        training without it. 0 to have no judgement.
+        training without it. 0 to have no judgement. A method that trains nothing is judged
+        by all of them.
     learning_rate : float or None
         Of the optimiser, well below what a training from scratch takes; None for the
         method's own.

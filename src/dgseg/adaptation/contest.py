@@ -133,8 +133,7 @@ class _Turn:
 
     def steps(self, steps: int) -> int:
         """Of its candidate and the trainings that judge it, where who learns takes so many."""
-        own = steps if self.learns else 1
-        return own + sum(self.split.fold_steps(own))
+        return steps + sum(self.split.fold_steps(steps)) if self.learns else 0
 
 
 @dataclass(frozen=True)
@@ -214,16 +213,19 @@ class Contest:
     def _rivals(self, config: AdaptConfig) -> list[AdaptConfig]:
         """Those beside the chosen method; none where nothing could tell which is better.
 
-        Nor beside one that learns nothing: they take as many steps as it does.
+        Nor beside one that learns nothing: they take as many steps as it does. Of a bundle
+        that seeks poses, who learns nothing makes that bundle again.
         """
         if not (self.split.folds or self.split.heldout):
             return []
         if not registry.resolve(config.method)[0].learns:
             return []
         names = [name for name in dict.fromkeys(config.rivals) if name != config.method]
+        seeks = read_info(self.bundle).preprocessing.seek_pose
         return [
             replace(config, method=name, rivals=(), learning_rate=None, options={})
             for name in names
+            if registry.resolve(name)[0].learns or not seeks
         ]
 
     def _judged(self, turn: _Turn, candidate: Path, plan: Plan, part: Watcher) -> Entrant:

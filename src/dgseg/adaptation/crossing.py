@@ -182,8 +182,9 @@ def judge_heldout(
 def _train(crossing: Crossing, number: int, config: AdaptConfig, part: PartWatcher) -> Path:
     """Train without one fold; returns the bundle."""
     n, fold = len(crossing.folds), crossing.folds[number]
-    words = f"Training without slice group {number + 1} of {n}, to judge by it."
-    part.whole.phase("judging", words)
+    if registry.resolve(config.method)[0].learns:
+        words = f"Training without slice group {number + 1} of {n}, to judge by it."
+        part.whole.phase("judging", words)
     checkpoint = _folder(crossing, number)
     checkpoint.mkdir(parents=True, exist_ok=True)
     return fine_tune(

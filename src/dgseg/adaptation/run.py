@@ -19,6 +19,7 @@ from typing import Any
 
 from dgseg.adaptation.beside import SourceReader, find_sources
 from dgseg.adaptation.candidate import Plan
+from dgseg.adaptation.checks import check_method
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.contest import Contest, Entrant, in_turn, told_of
 from dgseg.adaptation.crossing import share_of
@@ -79,8 +80,10 @@ def adapt(
     watcher.phase("preparing", "Reading the scans.")
     if not scans:
         raise AdaptationError("The site has no scans.", remedy="Add some scans first.")
-    schema = read_info(bundle).labels  # before a minute is spent on scans
-    reader = SiteReader(scans, watcher, _beside(sources, schema, scans, watcher))
+    info = read_info(bundle)  # before a minute is spent on scans
+    corrected = any(item.annotated is not None and item.annotated.any() for item in scans)
+    check_method(config, info, has_corrections=corrected, has_sources=bool(sources))
+    reader = SiteReader(scans, watcher, _beside(sources, info.labels, scans, watcher))
     reader.check()
     split = _split(reader, config, out / "checkpoint")
     plan = Plan(split.heldout, out / "checkpoint")

@@ -19,6 +19,7 @@ from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
 
 if TYPE_CHECKING:
+    from dgseg.bundles.bundle import BundleInfo
     from dgseg.site.workspace import Workspace
 
 Accept = Literal["never", "green", "always"]
@@ -93,12 +94,11 @@ class Adapt:
             bundle = self.bundle or site.accepted
             info = read_info(bundle)
             corrected = any(record.state.n_corrected for record in records)
-            check_request(self.config, info, corrected or bool(self.source))
+            check_request(
+                self.config, info, has_corrections=corrected, has_sources=bool(self.source)
+            )
             if not (corrected or self.source) and self.config.method != WITHOUT_CORRECTIONS:
-                console.warn(
-                    "Nothing is corrected, and nothing can tell whether a training does harm: "
-                    f"--method {WITHOUT_CORRECTIONS} trains nothing, and takes seconds."
-                )
+                console.warn(_unjudged(info))
             if self.source:
                 find_sources(self.source, info.labels)
             caution(site, info.bundle_id)
@@ -127,6 +127,14 @@ class Adapt:
             remedy="Run the command without --resume.",
             path=self.site,
         )
+
+
+def _unjudged(info: BundleInfo) -> str:
+    """What is said of a training where nothing is corrected."""
+    words = "Nothing is corrected, and nothing can tell whether a training does harm"
+    if info.preprocessing.seek_pose:
+        return f"{words}: correct a few slices first if you can."
+    return f"{words}: --method {WITHOUT_CORRECTIONS} trains nothing, and takes seconds."
 
 
 @contextmanager

@@ -139,7 +139,8 @@ class Method(nn.Module, ABC):
         Whether it learns nothing from labels: nothing holds it to the corrections, and
         the longer it is trained the further it may go.
     learns : bool
-        Whether its steps change the network; if not, a training has a single one.
+        Whether its steps change the network; if not, none is taken, and a candidate is the
+        bundle with the method's settings.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}

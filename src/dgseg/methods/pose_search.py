@@ -17,7 +17,7 @@ class PoseSearch(Method):
 
     What any method must beat that trains: where a centre's scans lie otherwise than those
     that were learnt from, most of what an adaptation gains is gained by this, see
-    `dgseg.nets.poses`. It takes as long as reading the scans.
+    `dgseg.nets.poses`. Nothing is read before its candidate is judged.
     """
 
     name: ClassVar[str] = "pose-search"

@@ -28,8 +28,8 @@ class TwoTeachers(Method):
     much as an ensemble of them would (Wortsman et al., "Model soups", ICML 2022): what only
     one of them believes weighs half.
 
-    Where the bundle is not good on the corrections, or there are none, one student is
-    left, and this is `MeanTeacher`.
+    Where the bundle is not good on the corrections one student is left, and this is
+    `MeanTeacher`.
 
     Attributes
     ----------

@@ -140,17 +140,18 @@ def test_the_new_model_seeks_poses_as_it_was_trained(
     assert read_info(again).preprocessing.seek_pose is sought
 
 
-def test_who_learns_nothing_takes_one_step_and_keeps_the_weights(
-    make_item, bundle, watcher, tmp_path
-):
-    items = [make_item(0, corrected=(1, 3)), make_item(1)]
+def test_who_learns_nothing_reads_nothing_and_keeps_the_weights(bundle, watcher, tmp_path):
+    def unread():
+        raise AssertionError("a scan is read")
+
     config = AdaptConfig(method="pose-search", steps=50, device="cpu", threads=1)
-    made = fine_tune(
-        lambda: items_without(SiteReader(items, watcher), {}), bundle, config, tmp_path, watcher
-    )
+    made = fine_tune(unread, bundle, config, tmp_path, watcher)
     before, after = read_info(bundle), read_info(made)
-    assert after.training["steps"] == 1
+    assert after.training["steps"] == 0
     kept = read_weights(made, after)
     assert all(torch.equal(v, kept[k]) for k, v in read_weights(bundle, before).items())
     assert (after.parent_id, after.method) == (before.bundle_id, "pose-search")
     assert after.bundle_id != before.bundle_id
+    assert after.preprocessing.seek_pose
+    # It has learnt nothing of the site, and does not say so.
+    assert (after.domains, after.look_bank) == (before.domains, before.look_bank)

@@ -15,7 +15,7 @@ from dgseg.adaptation.contest import LEAD, Contest, Entrant, in_turn, told_of
 from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import HeldoutScores, choose_split
 from dgseg.adaptation.reader import SiteReader
-from dgseg.bundles.bundle import read_info
+from dgseg.bundles.bundle import read_info, read_weights, write_bundle
 from dgseg.errors import MethodError
 from dgseg.scans.schema import SPINAL_GM
 
@@ -140,11 +140,21 @@ def test_a_rival_that_learns_nothing_takes_no_time(make_contest, watcher, monkey
     assert [(s.scan_id, s.slice) for s in rival.scores.slices] == [
         (s.scan_id, s.slice) for s in chosen.scores.slices
     ]
-    total = 4 + 3 * 2 + 1 + 3 * 1
+    total = 4 + 3 * 2
     assert {each[1] for each in watcher.steps} == {total}
     steps = [step for step, _ in watcher.steps]
     assert steps == sorted(steps)
     assert steps[-1] == total
+
+
+def test_a_bundle_that_seeks_is_not_made_again_by_a_rival(make_contest, bundle, watcher):
+    contest = make_contest((1, 4), (3,))
+    seeking = contest.plan.checkpoint.parent / "seeking"
+    info = read_info(bundle)
+    write_bundle(seeking, info.seeking_pose(), read_weights(bundle, info))
+    config = replace(CONFIG, rivals=("pose-search",))
+    (alone,) = replace(contest, bundle=seeking).enter(config, watcher)
+    assert alone.config.method == "mean-teacher"
 
 
 def test_beside_who_learns_nothing_nothing_is_tried(make_contest, watcher):
@@ -163,10 +173,29 @@ def test_who_learns_nothing_is_judged_by_every_correction(make_item, bundle, wat
         (scans[0].scan_id, 4),
         (scans[1].scan_id, 3),
     }
-    assert (result["steps"], result["judging_steps"]) == (1, ())
+    assert (result["steps"], result["judging_steps"]) == (0, ())
     assert result["verdict"]["numbers"]["n_heldout"] == 3
     assert not result["verdict"]["numbers"]["crossed"]
     assert read_info(tmp_path / "job" / result["bundle"]).preprocessing.seek_pose
+
+
+def test_who_learns_nothing_is_judged_where_every_slice_is_corrected(
+    make_item, bundle, watcher, tmp_path
+):
+    scans = [make_item(0, (0, 1, 2, 3, 4, 5))]
+    (tmp_path / "job" / "checkpoint").mkdir(parents=True)
+    config = AdaptConfig(method="pose-search", device="cpu", precision="fp32", threads=1)
+    result = run.adapt(scans, bundle, config, tmp_path / "job", watcher)
+    assert result["verdict"]["numbers"]["n_heldout"] == scans[0].annotated.sum() == 6
+
+
+@pytest.mark.parametrize("method", ["two-teachers", "finetune"])
+def test_a_job_refuses_a_method_without_the_labels_that_it_needs(
+    make_item, bundle, watcher, tmp_path, method
+):
+    config = AdaptConfig(method=method, steps=2, device="cpu", threads=1)
+    with pytest.raises(MethodError, match=r"no corrected slice to learn from.* pose-search"):
+        run.adapt([make_item(0), make_item(1)], bundle, config, tmp_path, watcher)
 
 
 @pytest.mark.parametrize(("corrected", "every"), [([(2,)], 4), ([(1, 4), (3,)], 0)])

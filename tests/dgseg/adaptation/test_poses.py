@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dgseg.adaptation.poses import PoseFinder, _found
+from dgseg.adaptation.poses import _found, finding_poses
+from dgseg.adaptation.watcher import AdaptationStopped
+from dgseg.inference import runner as runner_module
 from dgseg.nets.poses import AS_IT_IS
 
 CPU = torch.device("cpu")
@@ -42,31 +44,59 @@ def images():
     return one
 
 
-def test_what_was_found_is_not_sought_again(images):
+def find(net, bundle_id, watcher, scan_id, images):
+    """The pose of one scan, and the seconds that it took."""
+    with finding_poses(net, bundle_id, CPU, "fp32", watcher) as finder:
+        return finder(scan_id, images), finder.seconds
+
+
+def test_what_was_found_is_not_sought_again(images, watcher):
     net = Counting().train()
-    finder = PoseFinder(net, "a" * 12, CPU, "fp32")
-    pose = finder("scan", images)
-    n_calls, seconds = net.n_calls, finder.seconds
+    pose, seconds = find(net, "a" * 12, watcher, "scan", images)
+    n_calls = net.n_calls
     assert pose.zoom == 1.4
     assert seconds > 0
     assert net.modes == {False}
     assert net.training
-    again = PoseFinder(net, "a" * 12, CPU, "fp32")
-    assert again("scan", torch.zeros(6, 1, 48, 48)) == pose
-    assert (net.n_calls, again.seconds) == (n_calls, 0.0)
+    again = find(net, "a" * 12, watcher, "scan", torch.zeros(6, 1, 48, 48))
+    assert again == (pose, 0.0)
+    assert net.n_calls == n_calls
 
 
-def test_another_scan_and_another_bundle_are_sought(images):
+def test_another_scan_and_another_bundle_are_sought(images, watcher):
     net = Counting()
-    assert PoseFinder(net, "a" * 12, CPU, "fp32")("scan", images).zoom == 1.4
-    assert PoseFinder(net, "a" * 12, CPU, "fp32")("other", torch.zeros_like(images)) == AS_IT_IS
-    assert PoseFinder(net, "b" * 12, CPU, "fp32")("scan", torch.zeros_like(images)) == AS_IT_IS
+    dark = torch.zeros_like(images)
+    assert find(net, "a" * 12, watcher, "scan", images)[0].zoom == 1.4
+    assert find(net, "a" * 12, watcher, "other", dark)[0] == AS_IT_IS
+    assert find(net, "b" * 12, watcher, "scan", dark)[0] == AS_IT_IS
 
 
-def test_the_network_gets_back_as_it_was(images):
-    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3, padding=1)).train()
-    layout = net[0].weight.is_contiguous()
-    PoseFinder(net, "c" * 12, CPU, "fp32")("scan", images)
+def test_the_network_gets_back_as_it_was(images, watcher):
+    net = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Conv2d(2, 2, 3, padding=1)
+    ).train()
+    with finding_poses(net, "c" * 12, CPU, "fp32", watcher) as finder:
+        finder("scan", images)
+        assert not net[1].weight.is_contiguous()
     assert net.training
-    assert net[0].weight.is_contiguous() == layout
-    assert net[0].weight.requires_grad
+    assert net[1].weight.is_contiguous()
+
+
+def test_the_search_is_stopped_with_the_job(images, watcher, monkeypatch):
+    monkeypatch.setattr(watcher, "should_stop", lambda: True)
+    with pytest.raises(AdaptationStopped):
+        find(Counting(), "d" * 12, watcher, "scan", images)
+    assert not _found
+
+
+def test_what_had_to_be_given_up_is_told(images, watcher, monkeypatch):
+    class Hungry(Counting):
+        def forward(self, images):
+            if len(images) > 1:
+                raise RuntimeError("CUDA out of memory")
+            return super().forward(images)
+
+    monkeypatch.setitem(runner_module._BATCH_PIXELS, "cpu", 10**6)
+    find(Hungry(), "e" * 12, watcher, "scan", images)
+    ((words, _),) = watcher.warnings
+    assert "fewer slices" in words

@@ -101,6 +101,8 @@ def test_a_model_that_seeks_poses_is_not_made_to_again(add_site, small, capsys):
     n_jobs = len(jobs(site))
     assert main(search) == console.FAILED
     assert "already, and would learn nothing" in capsys.readouterr().err
+    assert main(["adapt", str(site), *small]) == console.FAILED
+    assert "such as pose-search" not in capsys.readouterr().err
     assert len(jobs(site)) == n_jobs
 
 

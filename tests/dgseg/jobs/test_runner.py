@@ -252,7 +252,8 @@ def test_without_any_scan_it_fails_and_says_so(make_job, make_site, run_here):
 
 
 def test_without_corrections_nobody_can_tell(make_job, make_site, run_here):
-    folder = make_job(site=make_site(corrected=()))
+    config = dataclasses.replace(QUICK, method="mean-teacher")
+    folder = make_job(config, site=make_site(corrected=()))
     assert run_here(folder.path) == 0
     verdict = folder.result["verdict"]
     assert (verdict["colour"], verdict["accept"]) in {("amber", False), ("red", False)}
@@ -264,7 +265,7 @@ def test_a_method_that_needs_corrections_says_so(make_job, make_site, run_here):
     config = dataclasses.replace(QUICK, method="deepall", batch_unlabelled=1)
     folder = make_job(config, site=make_site(corrected=()))
     assert run_here(folder.path) == 1
-    assert "labelled slice" in last_error(folder).message
+    assert "no corrected slice" in last_error(folder).message
 
 
 def test_an_unknown_method_is_named(make_job, run_here):

@@ -42,6 +42,7 @@ def test_what_was_chosen_reaches_the_job(
     choose(source_folder)
     assert form.source.folder.text() == str(source_folder)
     assert "Also learns from 2 labelled scans of source data." in form.plan.text()
+    assert form.config.method == "two-teachers"
     press(form.more)
     assert form.more.text() == "▸ Advanced · source data"
     press(form.start)
@@ -74,7 +75,7 @@ def test_none_again(form, choose, press, tmp_path):
     assert form.source.folder.text() == "None"
     assert not form.source.problem.isVisible()
     assert form.start.isEnabled()
-    assert form.config.method == "two-teachers"
+    assert form.config.method == "pose-search"  # there is no label any more
 
 
 def test_what_is_wrong_is_not_folded_away(filled, form, press, idle, tmp_path):
