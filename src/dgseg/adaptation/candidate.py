@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from torch import nn
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.footing import measure_labelled
 from dgseg.adaptation.poses import finding_poses
-from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.reader import SiteReader, items_without
 from dgseg.adaptation.watcher import AdaptationStopped, Watcher, check_stop
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.bundles.style_bank import StyleBank
@@ -324,40 +324,6 @@ def _is_bundle(folder: Path) -> bool:
     except BundleError:
         return False
     return True
-
-
-def items_without(
-    reader: SiteReader, heldout: Mapping[str, Sequence[int]]
-) -> Iterator[AnnotatedScan]:
-    """The scans to learn from, one after the other, with some slices of the site's hidden.
-
-    Parameters
-    ----------
-    reader : SiteReader
-        Source data that it has come after the site's scans.
-    heldout : mapping of str to sequence of int
-        Slices by scan.
-
-    Raises
-    ------
-    AdaptationError
-        If there are source data, and not one scan of them is usable.
-    """
-    for item in reader.usable:
-        scan = reader.read(item)
-        if scan is None:
-            continue
-        hidden = np.zeros(scan.n_slices, dtype=bool)
-        hidden[list(heldout.get(item.scan_id, ()))] = True
-        yield AnnotatedScan(
-            scan=scan,
-            labels=item.labels,
-            annotated_slices=None if item.annotated is None else item.annotated & ~hidden,
-            domain=item.domain,
-            hidden_slices=hidden,
-        )
-    if reader.sources is not None:
-        yield from reader.sources.items()
 
 
 def _marks(annotated: np.ndarray | None) -> np.ndarray:

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dgseg.adaptation.candidate import Plan, fine_tune, items_without
+from dgseg.adaptation.candidate import Plan, fine_tune
 from dgseg.adaptation.config import AdaptConfig
 from dgseg.adaptation.holdout import FOLD_SHARE, HeldoutScores, Slices, Split, fold_steps
 from dgseg.adaptation.judging import LazySegmenter
-from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.reader import SiteReader, items_without
 from dgseg.adaptation.watcher import PartWatcher, Watcher
 from dgseg.bundles.bundle import read_info
 from dgseg.methods import registry

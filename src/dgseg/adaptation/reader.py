@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from dgseg.adaptation.beside import SourceReader
 from dgseg.adaptation.watcher import Watcher
 from dgseg.errors import AdaptationError, DgsegError, ScanChangedError, ScanError
+from dgseg.scans.annotated import AnnotatedScan
 from dgseg.scans.scan import Scan
 from dgseg.scans.sources import read
 from dgseg.site.snapshot import SnapshotScan
@@ -100,6 +103,40 @@ class SiteReader:
             self.unusable.add(item.scan_id)
             self._watcher.warn(error, scan_id=item.scan_id)
             return None
+
+
+def items_without(
+    reader: SiteReader, heldout: Mapping[str, Sequence[int]]
+) -> Iterator[AnnotatedScan]:
+    """The scans to learn from, one after the other, with some slices of the site's hidden.
+
+    Parameters
+    ----------
+    reader : SiteReader
+        Source data that it has come after the site's scans.
+    heldout : mapping of str to sequence of int
+        Slices by scan.
+
+    Raises
+    ------
+    AdaptationError
+        If there are source data, and not one scan of them is usable.
+    """
+    for item in reader.usable:
+        scan = reader.read(item)
+        if scan is None:
+            continue
+        hidden = np.zeros(scan.n_slices, dtype=bool)
+        hidden[list(heldout.get(item.scan_id, ()))] = True
+        yield AnnotatedScan(
+            scan=scan,
+            labels=item.labels,
+            annotated_slices=None if item.annotated is None else item.annotated & ~hidden,
+            domain=item.domain,
+            hidden_slices=hidden,
+        )
+    if reader.sources is not None:
+        yield from reader.sources.items()
 
 
 def _read(item: SnapshotScan) -> Scan:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from dgseg.adaptation.candidate import describe, fine_tune, items_without
+from dgseg.adaptation.candidate import describe, fine_tune
 from dgseg.adaptation.config import AdaptConfig
-from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.reader import SiteReader, items_without
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.scans.schema import SPINAL_GM
