@@ -27,9 +27,9 @@ from napari_dgseg.widgets import Notice, allow, button, column, label, row
 
 _PHASES = {
     "preparing": "Preparing the scans",
-    "training": "Learning from your corrections",
+    "training": "Learning from this site",
     "segmenting": "Segmenting with the new model",
-    "judging": "Judging by slices that were kept back",
+    "judging": "Comparing with the model in use",
 }
 
 

@@ -18,6 +18,7 @@ from dgseg.inference.segmenter import Segmenter
 from dgseg.inspection.parts import disentangled, look_at, put_together, take_apart
 from dgseg.losses.dependence import hsic
 from dgseg.metrics.dependence import distance_correlation
+from dgseg.nets.evaluating import evaluating
 from dgseg.nets.poses import Pose
 from dgseg.scans.scan import Scan
 
@@ -178,12 +179,8 @@ def distance_correlations(
     if not (hasattr(net, "encode") and hasattr(net, "anatomy")):
         return None
     batches = [images] if isinstance(images, Tensor) else images
-    was_training = net.training
-    net.eval()
-    try:
+    with evaluating(net):
         found = [_factors(net, part) for batch in batches for part in batch.split(_BATCH)]
-    finally:
-        net.train(was_training)
     anatomy, style, domain = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return correlate(anatomy, style, domain)
 

@@ -29,6 +29,7 @@ from dgseg.methods.meta import Parameters
 from dgseg.methods.one_network import OneNetwork
 from dgseg.methods.views import View
 from dgseg.nets.disentangled import Codes, DisentangledNet
+from dgseg.nets.evaluating import evaluating
 
 _LEAST_FOR_HSIC = 4
 """Slices that the unbiased estimator divides by the pairs of."""
@@ -279,12 +280,7 @@ class Disentangling(OneNetwork):
 def factors_of(net: nn.Module, images: Tensor) -> Factors:
     """What a trained disentangled network sees in images (N, 1, H, W): no sampling."""
     assert isinstance(net, DisentangledNet)
-    was_training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            anatomy, codes = net.anatomy(images), net.encode(images)
-            painted = net.decode(anatomy, codes.style_mean, codes.domain_mean)
-        return Factors(anatomy, codes.style_mean, codes.domain_mean, painted)
-    finally:
-        net.train(was_training)
+    with evaluating(net):
+        anatomy, codes = net.anatomy(images), net.encode(images)
+        painted = net.decode(anatomy, codes.style_mean, codes.domain_mean)
+    return Factors(anatomy, codes.style_mean, codes.domain_mean, painted)

@@ -21,6 +21,7 @@ from dgseg.methods.config import OptimiserConfig
 from dgseg.methods.domains import batches_of
 from dgseg.methods.ema import RunningMean, pull
 from dgseg.methods.views import View, Viewer
+from dgseg.nets.evaluating import evaluating
 
 
 class OneNetwork(Method):
@@ -131,13 +132,8 @@ class OneNetwork(Method):
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities (N, C, H, W), float32, of the deployable network."""
         net = self.deployable()
-        was_training = net.training
-        net.eval()
-        try:
-            with torch.no_grad():
-                return self.probabilities(net, images)
-        finally:
-            net.train(was_training)
+        with evaluating(net):
+            return self.probabilities(net, images)
 
     def training_state(self) -> dict[str, object]:
         """The optimiser's state, and the number of updates of the running mean."""
@@ -170,9 +166,7 @@ class OneNetwork(Method):
 
     def probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
         """Probabilities of a network that Fabric has not wrapped, in its precision."""
-        with self._fabric.autocast():
-            logits: Tensor = net(images)
-        return logits.float().softmax(dim=1)
+        return class_probabilities(net, images, self._fabric)
 
     def _supervised_step(self, episode: Episode) -> dict[str, Tensor]:
         """One step on all labelled slices of an episode, augmented.
@@ -305,6 +299,13 @@ class OneNetwork(Method):
             pull(self.net, self.start, min(rate * self._anchor, 1.0))
         if self.mean is not None:
             self.mean.update(self.net)
+
+
+def class_probabilities(net: nn.Module, images: Tensor, fabric: Fabric) -> Tensor:
+    """Class probabilities (N, C, H, W), float32, of images (N, 1, H, W), in Fabric's precision."""
+    with fabric.autocast():
+        logits: Tensor = net(images)
+    return logits.float().softmax(dim=1)
 
 
 def averaged(fabric: Fabric, gradient: Tensor) -> Tensor:

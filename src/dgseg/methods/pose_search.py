@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from dgseg.methods.adapting_config import PoseSearchConfig
 from dgseg.methods.base import Episode, Method
+from dgseg.methods.one_network import class_probabilities
+from dgseg.nets.evaluating import evaluating
 
 
 class PoseSearch(Method):
@@ -47,14 +49,8 @@ class PoseSearch(Method):
 
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities (N, C, H, W), float32, of images as they lie."""
-        was_training = self.net.training
-        self.net.eval()
-        try:
-            with torch.no_grad(), self._fabric.autocast():
-                logits: Tensor = self.net(images)
-            return logits.float().softmax(dim=1)
-        finally:
-            self.net.train(was_training)
+        with evaluating(self.net):
+            return class_probabilities(self.net, images, self._fabric)
 
     def deployable(self) -> nn.Module:
         """The network as it was given."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from torch import nn
 
 from dgseg.bundles.look_bank import MOST_FEATURES, LookBank
 from dgseg.factors.distance import look_distances
+from dgseg.nets.evaluating import evaluating
 from dgseg.nets.looks import Looks
 from dgseg.training.store import SliceStore
 
@@ -44,13 +44,8 @@ def measure_look_bank(net: nn.Module, store: SliceStore) -> LookBank | None:
     looks = Looks(net, LEVEL)
     if not 0 < looks.n_features <= MOST_FEATURES:
         return None
-    was_training = net.training
-    net.eval()
-    try:
-        with looks, torch.no_grad():
-            found = {name: _looks_of(net, looks, store, name) for name in store.domains}
-    finally:
-        net.train(was_training)
+    with evaluating(net), looks:
+        found = {name: _looks_of(net, looks, store, name) for name in store.domains}
     moments = {name: _moments(values) for name, values in found.items()}
     mean, covariance = _joined(list(moments.values()))
     return LookBank(

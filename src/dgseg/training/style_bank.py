@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
 from dgseg.factors.distance import own_distances
+from dgseg.nets.evaluating import evaluating
 from dgseg.training.store import SliceStore
 
 _QUANTILES = 41
@@ -43,15 +44,10 @@ def measure_style_bank(net: nn.Module, store: SliceStore) -> StyleBank:
         each domain lie from its own distribution.
     """
     encode: Callable[[Tensor], Any] = net.encode  # type: ignore[assignment]
-    was_training = net.training
-    net.eval()
-    try:
-        with torch.no_grad():
-            return StyleBank(
-                domains={name: _measure(encode, store, name) for name in store.domains}
-            )
-    finally:
-        net.train(was_training)
+    with evaluating(net):
+        return StyleBank(
+            domains={name: _measure(encode, store, name) for name in store.domains}
+        )
 
 
 def _measure(encode: Callable[[Tensor], Any], store: SliceStore, domain: str) -> DomainStyle:

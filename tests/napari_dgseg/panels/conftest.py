@@ -6,6 +6,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
+from dgseg.worker.protocol import MethodInfo
 from napari_dgseg.dock import SiteAdaptationDock
 from napari_dgseg.household import Household
 
@@ -90,3 +91,25 @@ def next_slice(dock, press, qtbot):
         qtbot.waitUntil(lambda: not dock.parts.suggesting.is_busy, timeout=20_000)
 
     return go
+
+
+@pytest.fixture
+def method_infos():
+    """Methods as the worker tells of them, by their names."""
+    infos = (
+        MethodInfo(name="finetune", title="Fine-tuning", when="Many corrections."),
+        MethodInfo(name="mean-teacher", title="Teacher", when="Odd.", needs_labels=False),
+        MethodInfo(
+            name="meta-disentangle",
+            title="Meta",
+            when="With styles.",
+            needs_labels=False,
+            needs_style_bank=True,
+        ),
+        MethodInfo(
+            name="pose-search", title="Search", when="First.", needs_labels=False, learns=False
+        ),
+        MethodInfo(name="tent", title="Entropy", when="Odd.", needs_labels=False),
+        MethodInfo(name="two-teachers", title="Two", when="Few corrections."),
+    )
+    return {info.name: info for info in infos}

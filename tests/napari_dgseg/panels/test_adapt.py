@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QLabel, QPushButton
 
 from dgseg.adaptation.gate import Evidence, judge
 from dgseg.jobs.events import EventWriter
-from dgseg.worker.protocol import MethodInfo, MethodsResult
+from dgseg.worker.protocol import MethodsResult
 from napari_dgseg.panels.adapt import LogDialog
 
 
@@ -90,30 +90,13 @@ def test_says_why_it_waits_and_keeps_the_history_in_reach(dock):
     assert dock.adapt.history.isVisible()
 
 
-METHODS = (
-    MethodInfo(name="finetune", title="Fine-tuning", when="Many corrections."),
-    MethodInfo(name="two-teachers", title="Teacher", when="Few."),
-    MethodInfo(
-        name="meta-disentangle",
-        title="Meta",
-        when="With styles.",
-        needs_labels=False,
-        needs_style_bank=True,
-    ),
-    MethodInfo(
-        name="pose-search", title="Search", when="First.", needs_labels=False, learns=False
-    ),
-)
-
-
 def test_another_method_can_be_tried_beside_the_chosen_one(
-    correcting, worker, press, next_slice
+    correcting, worker, method_infos, press, next_slice
 ):
     correcting.unfold(4)
     form, model = correcting.adapt.form, correcting.adapt.form.rival.model()
     assert form.config.rivals == ("tent",)  # before it is known what there is
-    tent = MethodInfo(name="tent", title="Entropy", when="Odd.", needs_labels=False)
-    worker.answer(MethodsResult(methods=(*METHODS, tent)), 1)
+    worker.answer(MethodsResult(methods=tuple(method_infos.values())), 1)
     assert form.rival.currentText() == "Entropy"
     assert not form.rival.isEnabled()
     assert "takes seconds" in form.rival.toolTip()  # of what is proposed meanwhile
@@ -128,7 +111,7 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     }
     refused = {name for name, is_there in there.items() if not is_there}
     assert (set(there), refused) == (
-        {"none", "finetune", "meta-disentangle", "pose-search", "tent"},
+        {"none", "finetune", "mean-teacher", "meta-disentangle", "pose-search", "tent"},
         {"meta-disentangle"},
     )
     assert form.config.rivals == ("tent",)
@@ -147,12 +130,13 @@ def test_another_method_can_be_tried_beside_the_chosen_one(
     assert "judged by the" in form.rival.toolTip()
 
 
-def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
+def test_nothing_is_tried_beside_itself(correcting, worker, method_infos, press, next_slice):
     correcting.unfold(3)
     next_slice()
     press(correcting.correct.confirm)
     correcting.unfold(4)
-    worker.answer(MethodsResult(methods=METHODS), 1)
+    del method_infos["tent"]
+    worker.answer(MethodsResult(methods=tuple(method_infos.values())), 1)
     form = correcting.adapt.form
     assert form.config.rivals == ()  # the default one is not there
     form.rival.setCurrentIndex(form.rival.findData("finetune"))
@@ -164,19 +148,16 @@ def test_nothing_is_tried_beside_itself(correcting, worker, press, next_slice):
     assert "Tries" not in form.plan.text()  # one corrected slice cannot judge
 
 
-def test_methods_are_asked_for_when_the_step_is_opened(ready, worker):
+def test_methods_are_asked_for_when_the_step_is_opened(ready, worker, method_infos):
     assert [type(request).__name__ for request in worker.requests] == ["Methods", "Devices"]
-    methods = (
-        MethodInfo(name="deepall", title="Supervised", when="Many corrections."),
-        MethodInfo(name="two-teachers", title="Mean Teacher", when="Few corrections."),
-    )
+    methods = method_infos["finetune"], method_infos["two-teachers"]
     worker.answer(MethodsResult(methods=methods), 1)
     form = ready.adapt.form
-    assert form.method.currentText() == "Mean Teacher"
+    assert form.method.currentText() == "Two"
     assert form.when.text() == "Few corrections."
     form.method.setCurrentIndex(0)
     assert form.when.text() == "Many corrections."
-    assert form.config.method == "deepall"
+    assert form.config.method == "finetune"
 
 
 def test_every_field_reaches_the_job(ready, idle, press, monkeypatch):

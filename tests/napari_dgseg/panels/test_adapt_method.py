@@ -5,30 +5,15 @@ from __future__ import annotations
 import pytest
 from qtpy.QtCore import Qt
 
-from dgseg.worker.protocol import MethodInfo, MethodsResult
-
-METHODS = (
-    MethodInfo(name="finetune", title="Fine-tuning", when="Many corrections."),
-    MethodInfo(name="mean-teacher", title="Teacher", when="Odd.", needs_labels=False),
-    MethodInfo(
-        name="meta-disentangle",
-        title="Meta",
-        when="With styles.",
-        needs_labels=False,
-        needs_style_bank=True,
-    ),
-    MethodInfo(
-        name="pose-search", title="Search", when="First.", needs_labels=False, learns=False
-    ),
-    MethodInfo(name="two-teachers", title="Two", when="Few."),
-)
+from dgseg.worker.protocol import MethodsResult
 
 
 @pytest.fixture
-def form(correcting, worker):
+def form(correcting, worker, method_infos):
     """Step 4, with a scan that is being corrected and no corrected slice."""
     correcting.unfold(4)
-    worker.answer(MethodsResult(methods=METHODS), 1)
+    del method_infos["tent"]
+    worker.answer(MethodsResult(methods=tuple(method_infos.values())), 1)
     return correcting.adapt.form
 
 
