@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from dgseg.factors.distance import Distance
+from dgseg.scans.boxes import bounding_box
 from dgseg.site.journal import Loss
 from dgseg.site.proposals import Proposal, stamp
 from dgseg.site.workspace import Workspace
@@ -34,6 +35,9 @@ class KnownScan:
         How far the scan is from what that model has learnt from, where it can tell.
     loss : {'', 'torn', 'damaged'}
         What of the corrections could not be read.
+    surrounded : mapping of int to ndarray of int, shape (classes, classes)
+        Pixels of a structure that another one surrounds, see `surrounded_pixels`, by
+        corrected slice.
     """
 
     scan_id: str
@@ -43,6 +47,7 @@ class KnownScan:
     look: np.ndarray
     distance: Distance | None = None
     loss: Loss = ""
+    surrounded: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 def know_scan(workspace: Workspace, scan_id: str, title: str, bundle_id: str) -> KnownScan:
@@ -99,6 +104,47 @@ def tabulate(
         changes=changes,
         look=np.empty((0, 0)) if traits is None else traits.look,
         distance=None if proposal is None else proposal.distance,
+        surrounded={
+            index: surrounded_pixels(left, n_classes) for index, left in corrected.items()
+        },
+    )
+
+
+def surrounded_pixels(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Pixels of each structure that lie within another.
+
+    A pixel does where the other structure is found on all four sides of it, along its row
+    and along its column.
+
+    Parameters
+    ----------
+    labels : ndarray of uint8, shape (rows, columns)
+    n_classes : int
+        The background among them, which neither surrounds nor is surrounded.
+
+    Returns
+    -------
+    ndarray of int, shape (n_classes, n_classes)
+        By the structure that is surrounded, then by the one that surrounds it.
+    """
+    counts = np.zeros((n_classes, n_classes), np.int64)
+    box = bounding_box(labels > 0)
+    inside = labels[() if box is None else box]
+    for outer in range(1, n_classes):
+        within = inside[_between(inside == outer) & (inside != outer)]
+        counts[:, outer] = np.bincount(within, minlength=n_classes)
+    counts[0] = 0
+    return counts
+
+
+def _between(mask: np.ndarray) -> np.ndarray:
+    """Pixels that have some of a mask before and after them, along both axes."""
+    reached = np.logical_or.accumulate
+    return np.logical_and.reduce(
+        [
+            reached(mask, axis) & np.flip(reached(np.flip(mask, axis), axis), axis)
+            for axis in (0, 1)
+        ]
     )
 
 

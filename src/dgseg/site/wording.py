@@ -1,4 +1,4 @@
-"""Why a slice is suggested, in words that a radiologist understands."""
+"""Slices, scans and reasons in words that a radiologist understands."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ _ALIKE = 0.5
 """Distance up to which two slices are alike."""
 
 _TELLING_DISAGREEMENT = 0.1
+
+_MOST_NAMED = 3
+"""Things that a sentence names before it says how many more there are."""
 
 
 def reason_for(
@@ -122,3 +125,21 @@ def joined(parts: Sequence[str], word: str = "and") -> str:
     if len(parts) <= 1:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def listed(parts: Sequence[str]) -> str:
+    """The first few, and how many more there are."""
+    if len(parts) <= _MOST_NAMED:
+        return joined(parts)
+    return f"{', '.join(parts[:_MOST_NAMED])} and {len(parts) - _MOST_NAMED} more"
+
+
+def runs(indices: Sequence[int]) -> list[str]:
+    """Such as "3" and "5–7" for 3, 5, 6 and 7."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
