@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,14 +12,12 @@ from psygnal import Signal
 
 from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.errors import DgsegError
-from dgseg.files import write_json
+from dgseg.jobs.decision import Decision, accept_candidate, is_decided, note_decision
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
-from dgseg.site.proposals import Proposal, read_proposal, write_proposal
-from dgseg.site.records import DECISION_NAME
+from dgseg.site.proposals import Proposal, read_proposal
 from dgseg.site.snapshot import write_snapshot
-from dgseg.site.workspace import Workspace
 from dgseg.worker.protocol import DeviceInfo, Devices, MethodInfo, Methods
 from napari_dgseg.planning import plan_in_words
 from napari_dgseg.segmenting import Worker
@@ -221,7 +218,9 @@ class Adapting:
         workspace, folder, verdict = self._session.workspace, self.folder, self.verdict
         if workspace is None or folder is None or verdict is None:
             return
-        self._submit(lambda _: _accept(workspace, folder, verdict), lambda _: self._accepted())
+        self._submit(
+            lambda _: accept_candidate(workspace, folder, verdict), lambda _: self._accepted()
+        )
 
     def roll_back(self, bundle_id: str) -> None:
         """Make an earlier accepted model the accepted one again."""
@@ -305,7 +304,7 @@ class Adapting:
                 return False
         except DgsegError:
             return False
-        if (folder.path / DECISION_NAME).exists() or folder.state == "waiting":
+        if is_decided(folder) or folder.state == "waiting":
             return True  # the newest is what counts: older ones were left behind
         self.folder = folder
         self._watcher.follow(folder)
@@ -323,13 +322,13 @@ class Adapting:
         self._decide("accepted")
         self._session.refresh_model()
 
-    def _decide(self, decision: str) -> None:
+    def _decide(self, decision: Decision) -> None:
         folder = self.folder
         self._watcher.unfollow()
         self._forget()
         if folder is not None:
             try:
-                _write_decision(folder, decision)
+                note_decision(folder, decision)
             except OSError as error:
                 self._session.failed.emit(as_known(error))
         self.changed.emit()
@@ -361,21 +360,6 @@ class Adapting:
     def _choices_failed(self, error: DgsegError) -> None:
         self._choices_asked = False
         self._session.failed.emit(error)
-
-
-def _accept(workspace: Workspace, folder: JobFolder, verdict: dict[str, Any]) -> None:
-    """Accept a job's candidate, and its proposals with it: they need not be made again."""
-    info = workspace.accept(folder.bundle, verdict)
-    for record in workspace.records:
-        proposal = read_proposal(folder.proposals(record.scan_id))
-        if proposal is not None and proposal.labels.shape == record.shape:
-            place = workspace.proposal_folder(record.scan_id, info.bundle_id)
-            write_proposal(place, replace(proposal, bundle_id=info.bundle_id))
-
-
-def _write_decision(folder: JobFolder, decision: str) -> None:
-    content = {"decision": decision, "time": datetime.now(UTC).isoformat()}
-    write_json(folder.path / DECISION_NAME, content)
 
 
 def log_text(folder: JobFolder, last_bytes: int = 200_000) -> str:

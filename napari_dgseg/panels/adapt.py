@@ -145,21 +145,22 @@ class AdaptPanel(QWidget):
         self.times.setText(" · ".join(parts))
 
     def _show_problem(self) -> None:
-        adapting = self._adapting
-        error = adapting.error
+        error, state = self._adapting.error, self._adapting.state
+        if state == "died" and error is not None:
+            state = "failed"  # it could say why, and no more
         words = {
             "stopped": "The adaptation was stopped. It can go on where it was.",
             "failed": "The adaptation failed.",
             "died": "The adaptation's process ended without a word: it was killed, or the "
             "computer was short of memory or switched off. It can go on from its last "
             "checkpoint.",
-        }[adapting.state]
-        if error is not None and adapting.state != "stopped":
+        }[state]
+        if error is not None and state == "failed":
             words = f"{words} {error.public_message}"
-        kept = "" if adapting.state == "stopped" else " Your corrections are safe."
-        tone = "caution" if adapting.state == "stopped" else "bad"
+        kept = "" if state == "stopped" else " Your corrections are safe."
+        tone = "caution" if state == "stopped" else "bad"
         self.problem.say(words + kept, tone)
-        self.resume.setText("Try again" if adapting.state == "failed" else "Resume")
+        self.resume.setText("Try again" if state == "failed" else "Resume")
 
     def _show_log(self) -> None:
         folder = self._adapting.folder

@@ -199,10 +199,12 @@ def show(result: dict[str, Any]) -> None:
 
 def accept(site_path: Path, folder: JobFolder, result: dict[str, Any]) -> None:
     """Make a job's candidate the accepted bundle of its site."""
+    from dgseg.jobs.decision import accept_candidate, note_decision
     from dgseg.site.workspace import Workspace
 
     with Workspace.open(site_path) as site:
-        info = site.accept(folder.bundle, result["verdict"])
+        info = accept_candidate(site, folder, result["verdict"])
+    note_decision(folder, "accepted")
     console.say(f"Accepted {info.name} {info.bundle_id}.")
 
 

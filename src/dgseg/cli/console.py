@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -27,12 +28,23 @@ INTERRUPTED = 130
 
 def say(text: str) -> None:
     """Print a line of results to standard output."""
-    tqdm.write(text, file=sys.stdout)
+    _write(text, sys.stdout)
 
 
 def warn(error: DgsegError | str) -> None:
     """Print a problem, and its remedy, to standard error."""
-    tqdm.write(f"dgseg: {error}", file=sys.stderr)
+    _write(f"dgseg: {error}", sys.stderr)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    """Print a line at once; where nobody reads any more, the work goes on unheard."""
+    try:
+        tqdm.write(text, file=stream)
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def find_scans(paths: Iterable[Path]) -> tuple[list[ScanSource], int]:

@@ -20,7 +20,7 @@ Places = dict[int, list[int]]
 _WITHIN, _WITHOUT = 0.5, 0.1
 """Share of a structure that another surrounds where it lies within that, at least, and
 share of the other that it surrounds itself, at most. In true labels of real cords and hearts
-the former is 0.28 to 1, and 1 in most slices, the latter 0."""
+the former is above 0.9 in 95 % of the slices, and the latter 0."""
 
 _LEAST_SHARE = 0.0005
 """Share of a slice from which on a structure is large enough to be compared."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from dgseg.cli import console
@@ -43,3 +46,19 @@ def test_a_plan_that_needs_the_data_is_asked_only_where_it_is_there():
         raise DatasetError("It is not there.")
 
     assert console.planned_cells(plan, "synthetic-heart", None) == ()
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_work_goes_on_where_nobody_reads_what_it_prints(stream):
+    code = (
+        "import sys; from dgseg.cli import console; sys.stdin.read()\n"
+        "for _ in range(3): console.say('a line'); console.warn('a problem')\n"
+        f"print('the end', file=sys.{'stderr' if stream == 'stdout' else 'stdout'})"
+    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as process:
+        getattr(process, stream).close()
+        process.stdin.close()
+        other = process.stderr if stream == "stdout" else process.stdout
+        assert other.read().endswith("the end\n")
+        assert process.wait(timeout=60) == 0

@@ -12,6 +12,8 @@ import dgseg
 from dgseg.bundles.bundle import read_info
 from dgseg.cli import console
 from dgseg.cli.main import main
+from dgseg.jobs.decision import is_decided
+from dgseg.jobs.folder import JobFolder
 from dgseg.scans.nifti import read_labels
 from dgseg.scans.sources import discover, read
 from dgseg.scans.synthetic.site import make_site, write_site
@@ -148,9 +150,14 @@ def test_adapt_runs_a_job_and_accepts_when_told(scans, tmp_path, cords, capsys):
     assert "Kept the old model" in capsys.readouterr().out
     assert Workspace.read_only_view(tmp_path / "site").accepted_info.bundle_id == before
     assert main([*command, "--resume", "--accept", "always"]) == console.OK
-    info = Workspace.read_only_view(tmp_path / "site").accepted_info
+    site = Workspace.read_only_view(tmp_path / "site")
+    info = site.accepted_info
     assert info.parent_id == before
     assert "Accepted" in capsys.readouterr().out
+    # What the candidate proposes needs no second look, and the dock asks nobody again.
+    assert site.has_proposal(records[0].scan_id, info.bundle_id)
+    (folder,) = map(JobFolder, site.job_folders())
+    assert is_decided(folder)
 
 
 def test_adapt_without_a_site_or_a_job_says_so(tmp_path, capsys):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from dgseg.datasets.registry import load
 from dgseg.site.contradictions import contradictions
 from dgseg.site.known import surrounded_pixels, tabulate
 
@@ -89,3 +91,24 @@ def test_a_slip_of_the_brush_is_no_structure():
     ordinary = np.zeros_like(large)
     ordinary[:40, :40] = heart()
     assert list(contradictions([scan(1, {1: ordinary}), scan(2, {1: large})], NAMES)) == []
+
+
+@pytest.mark.parametrize(("name", "step"), [("spinal-gm", 1), ("cardiac", 4)])
+def test_in_real_labels_the_second_structure_surrounds_the_first(real_data, name, step):
+    """What the bounds of `contradictions` rest on."""
+    entries = load(name, root=real_data).entries
+    entries = [entry for entry in entries if entry.labelled][::step]
+    shares = []
+    for entry in entries:
+        item = entry.load()
+        for labels in item.labels[item.annotated]:
+            areas, within = (
+                np.bincount(labels.ravel(), minlength=4),
+                surrounded_pixels(labels, 4),
+            )
+            if min(areas[1:3]) >= 5:
+                shares.append((within[1, 2] / areas[1], within[2, 1] / areas[2]))
+    first, second = np.array(shares).T
+    assert len(first) > 50
+    assert np.quantile(first, 0.05) > 0.9
+    assert second.max() == 0

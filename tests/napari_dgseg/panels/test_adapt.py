@@ -229,13 +229,16 @@ def test_a_job_that_dies_leaves_a_message_and_its_log(ready, job, qtbot, press):
     assert adapt.form.isVisible()
 
 
-def test_a_failure_tells_its_error(ready, job):
+@pytest.mark.parametrize("said_to_have_failed", [True, False])
+def test_a_failure_tells_its_error(ready, job, said_to_have_failed):
     _, writer, lock = job
     writer.write("error", message="The disk is full.", remedy="Free some space.")
-    writer.write("state", state="failed")
+    if said_to_have_failed:
+        writer.write("state", state="failed")
     lock.release()
     ready.parts.watcher.poll()
     assert "The disk is full. Free some space." in ready.adapt.problem.text
+    assert "without a word" not in ready.adapt.problem.text
     assert ready.adapt.resume.text() == "Try again"
 
 
