@@ -186,14 +186,14 @@ class AdaptForm(QWidget):
         if self._offer() != (self._offered, self._usual):
             self.show_choices()
         every, method = self.holdout.value(), self.method.currentData()
+        refused = {each.name: why_not for each, why_not in self._offered}.get(method, "")
         plans = (adapting.plan(every, method), self._tries(), self._sourcing.plan())
-        self.plan.setText(" ".join(filter(None, plans)))
+        self.plan.setText(refused or " ".join(filter(None, plans)))
         trains = "" if adapting.learns(method) else "This method trains nothing."
         allow(self.budget, trains)
         allow(self.unit, trains)
         allow(self.rival, self._nothing_tells())
         busy = "Preparing." if adapting.is_busy else ""
-        refused = {each.name: why_not for each, why_not in self._offered}.get(method, "")
         allow(self.start, adapting.why_not() or busy or self._sourcing.why_not() or refused)
 
     def _tries(self) -> str:

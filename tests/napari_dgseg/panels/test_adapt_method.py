@@ -123,5 +123,6 @@ def test_a_harmful_training_is_not_proposed_to_a_model_that_seeks_poses(
     assert not choices(form)["pose-search"]
     assert not form.start.isEnabled()
     assert "already. Correct a slice first" in form.start.toolTip()
+    assert form.plan.text() == form.start.toolTip()  # a plan that comes to nothing is none
     choose(form, "mean-teacher")
     assert form.start.isEnabled()
