@@ -1,7 +1,8 @@
 """Play the whole session at each real centre, with a model that has never seen it.
 
-    dgseg leave-one-out --data spinal-gm synthetic-cord ... --out LOSO
-    python -m benchmarks.sessions --loso LOSO --out SESSIONS
+    dgseg benchmark spinal-gm --methods deepall --fractions 1.0 ... --out BUNDLES
+    python -m benchmarks.sessions --out SESSIONS \
+        --bundles "BUNDLES/cells/spinal-gm-{centre}-1-deepall-seed0/bundle"
 
 Each session is the demo's: a real napari window, real mouse and key events, evenly
 spaced slices painted voxel by voxel until they equal the true labels, an adaptation
@@ -29,7 +30,7 @@ def play(domain: str, options: argparse.Namespace) -> Path:
     if not result.exists():
         command = [sys.executable, "-m", "napari_dgseg.demo", "--play", "--spread"]
         command += ["--out", str(out), "--dataset", options.data, "--domain", domain]
-        command += ["--bundle", str(options.loso / f"fold-{domain}" / "bundle")]
+        command += ["--bundle", options.bundles.format(centre=domain)]
         command += [
             "--corrections",
             str(options.corrections),
@@ -74,7 +75,7 @@ def table(results: dict[str, dict]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sessions", description=__doc__)
     parser.add_argument(
-        "--loso", type=Path, required=True, help="folder of dgseg leave-one-out"
+        "--bundles", required=True, help="each centre's bundle, with {centre} for its name"
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--data", default="spinal-gm")
