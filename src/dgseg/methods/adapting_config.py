@@ -98,6 +98,7 @@ class TeacherConfig(AdaptingConfig):
         Mean Dice on these slices from which on the bundle counts as good.
     """
 
+    seek_pose: bool = True
     teacher_views: Annotated[int, Field(ge=0, le=16)] = 3
     teacher_augment: Augment = Field(default_factory=lambda: AugmentConfig.preset("strong"))
     teacher_zoom: Annotated[float, Field(ge=1, le=4)] = 1.25
@@ -136,7 +137,6 @@ class MeanTeacherConfig(TeacherConfig):
     """
 
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-4
-    seek_pose: bool = True
     late_ema_decay: _Decay = 0.999
     ema_switch: _Share = 1.0
     consistency: Literal["mse", "ce", "dice", "tversky", "labels"] = "ce"
