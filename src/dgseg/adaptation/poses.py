@@ -15,8 +15,8 @@ from dgseg.inference.poses import seek_poses
 from dgseg.inference.runner import SliceRunner, borrowed
 from dgseg.nets.poses import Pose
 
-_found: dict[tuple[str, str], Pose] = {}
-"""By bundle and scan: all trainings of a job begin with the same of both."""
+_found: dict[tuple[str, str, tuple[int, ...]], Pose] = {}
+"""By bundle, scan and slices: the trainings of a job mostly begin with the same."""
 
 
 class PoseFinder:
@@ -42,8 +42,8 @@ class PoseFinder:
         self.seconds = 0.0
         self._runner, self._bundle_id, self._should_stop = runner, bundle_id, should_stop
 
-    def __call__(self, scan_id: str, images: Tensor) -> Pose:
-        """The pose of a scan, of which those slices are given that are asked about.
+    def __call__(self, scan_id: str, slices: tuple[int, ...], images: Tensor) -> Pose:
+        """The pose of a scan, of which the slices are given that are asked about.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class PoseFinder:
         DeviceError
             If there is no memory for a single slice.
         """
-        key = self._bundle_id, scan_id
+        key = self._bundle_id, scan_id, slices
         if key not in _found:
             begin = time.perf_counter()
             try:

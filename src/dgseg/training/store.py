@@ -29,7 +29,7 @@ _CHUNK = 32
 """Slices that are resampled at once."""
 
 
-FindPose = Callable[[str, Tensor], Pose]
+FindPose = Callable[[str, tuple[int, ...], Tensor], Pose]
 """From a scan's id and some of its slices (N, 1, H, W), on the model's grid, to its pose."""
 
 
@@ -206,8 +206,12 @@ def _add_scan(
     marks, hidden = item.annotated & ~item.hidden, item.hidden
     pose = AS_IT_IS
     if find_pose is not None:
-        some = torch.from_numpy(array[slices_to_ask(len(array)), None])
-        pose = find_pose(item.scan.scan_id, resize(some, grid))
+        # What is hidden has no say in how the scan is turned, for it is to judge.
+        shown = np.flatnonzero(~hidden)
+        asked = tuple(shown[slices_to_ask(len(shown))].tolist()) if shown.size else ()
+        if asked:
+            some = torch.from_numpy(array[list(asked), None])
+            pose = find_pose(item.scan.scan_id, asked, resize(some, grid))
     for first in range(0, len(array), _CHUNK):
         part = resize(torch.from_numpy(array[first : first + _CHUNK])[:, None], grid)
         start = images.append(posed(part, pose).to(torch.float16).numpy())

@@ -44,10 +44,10 @@ def images():
     return one
 
 
-def find(net, bundle_id, watcher, scan_id, images):
+def find(net, bundle_id, watcher, scan_id, images, slices=(0, 1)):
     """The pose of one scan, and the seconds that it took."""
     with finding_poses(net, bundle_id, CPU, "fp32", watcher) as finder:
-        return finder(scan_id, images), finder.seconds
+        return finder(scan_id, slices, images), finder.seconds
 
 
 def test_what_was_found_is_not_sought_again(images, watcher):
@@ -63,12 +63,13 @@ def test_what_was_found_is_not_sought_again(images, watcher):
     assert net.n_calls == n_calls
 
 
-def test_another_scan_and_another_bundle_are_sought(images, watcher):
+def test_another_scan_other_slices_and_another_bundle_are_sought(images, watcher):
     net = Counting()
     dark = torch.zeros_like(images)
     assert find(net, "a" * 12, watcher, "scan", images)[0].zoom == 1.4
     assert find(net, "a" * 12, watcher, "other", dark)[0] == AS_IT_IS
     assert find(net, "b" * 12, watcher, "scan", dark)[0] == AS_IT_IS
+    assert find(net, "a" * 12, watcher, "scan", dark, slices=(2, 3))[0] == AS_IT_IS
 
 
 def test_the_network_gets_back_as_it_was(images, watcher):
@@ -76,7 +77,7 @@ def test_the_network_gets_back_as_it_was(images, watcher):
         torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.Conv2d(2, 2, 3, padding=1)
     ).train()
     with finding_poses(net, "c" * 12, CPU, "fp32", watcher) as finder:
-        finder("scan", images)
+        finder("scan", (0, 1), images)
         assert not net[1].weight.is_contiguous()
     assert net.training
     assert net[1].weight.is_contiguous()

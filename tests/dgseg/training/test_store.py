@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from dgseg.errors import LabelsError
-from dgseg.nets.poses import Pose, posed
+from dgseg.nets.poses import AS_IT_IS, Pose, posed
 from dgseg.scans.preprocessing import Preprocessing
 from dgseg.training.store import SliceStore
 
@@ -202,16 +204,44 @@ def test_slices_and_labels_are_turned_together(make_scan):
     item.scan.array[:] = bright
     seen = []
 
-    def find(scan_id, slices):
-        seen.append((scan_id, *slices.shape))
+    def find(scan_id, asked, slices):
+        seen.append((scan_id, asked, *slices.shape))
         return Pose(25.0, 1.2)
 
     turned = next(SliceStore.build([item], NATIVE, find_pose=find).slices("a"))
     plain = next(SliceStore.build([item], NATIVE).slices("a"))
-    assert seen == [(item.scan.scan_id, 3, 1, 40, 48)]
+    assert seen == [(item.scan.scan_id, (1, 2, 3), 3, 1, 40, 48)]
     torch.testing.assert_close(turned, posed(plain, Pose(25.0, 1.2)), atol=1e-3, rtol=0)
     store = SliceStore.build([item], NATIVE, find_pose=find)
     batch = store.sample("a", 32, 48, True, generator())
     sure = (batch.images[:, 0] - 0.5).abs() > 0.45
     assert sure.float().mean() > 0.1
     assert torch.equal((batch.images[:, 0] > 0.5)[sure], (batch.labels == 1)[sure])
+
+
+@pytest.mark.parametrize(
+    ("hidden", "asked"),
+    [((), (1, 2, 3)), ((2,), (1, 3)), ((0, 1, 2), (3, 4)), ((0, 1, 2, 3, 4), None)],
+)
+def test_hidden_slices_have_no_say_in_the_pose(make_scan, hidden, asked):
+    item = make_scan("a", size=(5, 20, 24))
+    seen = []
+
+    def find(scan_id, slices, images):
+        seen.append((slices, images))
+        return AS_IT_IS
+
+    flags = np.isin(np.arange(5), hidden)
+    items = [
+        replace(item, hidden_slices=flags),
+        make_scan("b", annotated=[False] * 5, size=(5, 20, 24)),
+    ]
+    SliceStore.build(items, NATIVE, find_pose=find)
+    del seen[-1]
+    if asked is None:
+        assert not seen
+        return
+    ((slices, images),) = seen
+    assert slices == asked
+    wanted = next(SliceStore.build([item], NATIVE).slices("a"))[list(slices)]
+    torch.testing.assert_close(images, wanted, atol=1e-2, rtol=1e-2)
