@@ -18,6 +18,10 @@ FEW_CORRECTED = 8
 judge it. Fewer are all needed to learn from, and a single one kept back would be an
 anecdote: they are judged by further trainings."""
 
+ENOUGH_SCANS = 4
+"""Corrected scans from which on whole ones are held out: fewer would lose too much of what
+makes people differ."""
+
 FOLDS = 3
 """Further trainings, at most. More would each go without fewer slices, and so be nearer to
 the candidate, but share the same time."""
@@ -149,13 +153,16 @@ def choose_folds(
 def choose_heldout(
     corrected: Mapping[str, Sequence[int]], every: int
 ) -> dict[str, tuple[int, ...]]:
-    """One corrected slice in `every`, evenly spread over scans and slices.
+    """About one corrected slice in `every`: those of whole scans where there are enough.
 
-    The choice depends on nothing but the arguments, so that a resumed
-    adaptation is judged by the slices that its training never saw. A slice
-    next to a held-out one may be trained on: slices some millimetres apart
-    differ enough to judge by, but the judgement is of this site's scans and
-    says nothing about other sites.
+    Slices of one scan are alike, and a model that learnt from some of them is judged too
+    well by the others. So one scan in `every` is held out, if `ENOUGH_SCANS` or more are
+    corrected and that is neither less than half of the slices that are wanted nor more
+    than half of all; else slices, evenly spread over scans and slices. Either way
+    the judgement is of this site's scans and says nothing about other sites.
+
+    The choice depends on nothing but the arguments, so that a resumed adaptation is
+    judged by the slices that its training never saw.
 
     Parameters
     ----------
@@ -170,12 +177,34 @@ def choose_heldout(
         Held-out slices by scan, only scans that have some. None at all with
         fewer than `LEAST_CORRECTED` corrected slices, else at least one.
     """
-    slices = [(scan_id, index) for scan_id, all_ in corrected.items() for index in sorted(all_)]
+    by_scan = {scan_id: tuple(sorted(all_)) for scan_id, all_ in corrected.items() if all_}
+    slices = [(scan_id, index) for scan_id, all_ in by_scan.items() for index in all_]
     if every == 0 or len(slices) < LEAST_CORRECTED:
         return {}
     # Half a step in from either end; at every = 1 one slice is left to learn from.
     n = min(max(1, int(len(slices) / every + 0.5)), len(slices) - 1)
+    whole = _whole_scans(by_scan, every, n)
+    if whole and n <= 2 * _count(whole) <= len(slices):
+        return whole
     return _by_scan([slices[int((i + 0.5) * len(slices) / n)] for i in range(n)])
+
+
+def _whole_scans(
+    by_scan: Mapping[str, tuple[int, ...]], every: int, n: int
+) -> dict[str, tuple[int, ...]]:
+    """One scan in so many, those that have nearest to n slices; none of too few scans."""
+    if len(by_scan) < ENOUGH_SCANS:
+        return {}
+    scans = list(by_scan)
+    choices = [
+        {scan_id: by_scan[scan_id] for scan_id in scans[first::every]}
+        for first in range(min(every, len(scans)))
+    ]
+    return min(choices, key=lambda choice: abs(_count(choice) - n))
+
+
+def _count(slices: Mapping[str, Sequence[int]]) -> int:
+    return sum(map(len, slices.values()))
 
 
 def _by_scan(slices: Iterable[tuple[str, int]]) -> dict[str, tuple[int, ...]]:

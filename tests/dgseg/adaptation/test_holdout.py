@@ -47,9 +47,22 @@ def test_one_in_four_is_held_out(n, expected):
     assert sum(map(len, heldout.values())) == expected
 
 
-def test_held_out_slices_are_spread_over_the_scans():
-    heldout = choose_heldout({name: range(4) for name in "abcd"}, 4)
-    assert set(heldout) == set("abcd")
+@pytest.mark.parametrize(
+    ("n_slices", "every", "expected"),
+    [
+        # Whole scans, so that nobody who judges has taught, ...
+        ((4, 4, 4, 4), 4, {"a": (0, 1, 2, 3)}),
+        ((2,) * 8, 4, {"a": (0, 1), "e": (0, 1)}),
+        ((9, 1, 3, 1, 1), 5, {"c": (0, 1, 2)}),
+        # ... but slices where few scans are corrected, or most slices are of one scan.
+        ((4, 4, 4), 4, {"a": (2,), "b": (2,), "c": (2,)}),
+        ((13, 1, 1, 1), 4, {"a": (2, 6, 10), "c": (0,)}),
+        ((2, 2, 2, 2), 1, {"a": (0, 1), "b": (0,), "c": (0, 1), "d": (0, 1)}),
+    ],
+)
+def test_whole_scans_are_held_out_where_there_are_enough(n_slices, every, expected):
+    corrected = {name: range(n) for name, n in zip("abcdefgh", n_slices, strict=False)}
+    assert choose_heldout(corrected, every) == expected
 
 
 def as_set(slices):
