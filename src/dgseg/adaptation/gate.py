@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field, fields
 from statistics import fmean, median
 from typing import Any, Literal
 
+from dgseg.adaptation.holdout import LEAST_CORRECTED
+
 Colour = Literal["green", "amber", "red"]
 
 MIN_HELDOUT = 2
@@ -88,6 +90,10 @@ class Evidence:
         proposal over that in the corrected slices; None where that is empty.
     agreement : mapping of str to float
         By uncorrected scan: mean Dice between old and new proposals.
+    n_corrected : int
+        All corrected slices of the site, whether or not they judge.
+    learnt : bool
+        Whether the candidate learnt anything: else nothing had to be held out.
     """
 
     n_heldout: int
@@ -99,6 +105,8 @@ class Evidence:
     volume_ratio: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     area_ratio: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     agreement: Mapping[str, float] = field(default_factory=dict)
+    n_corrected: int = 0
+    learnt: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,16 +150,14 @@ def judge(evidence: Evidence) -> Verdict:
         words = f"In most of the uncorrected scans {_list(vanished)} vanished."
         return Verdict("red", False, _join(words, _dice_words(evidence)), numbers)
     if before is None or after is None:
-        words = (
-            "Without corrections to judge by nobody can tell whether it is better: "
-            "correct at least two slices, or compare the two by eye."
-        )
-        return Verdict("amber", False, _join(words, _stability_words(evidence)), numbers)
+        words = _join(_unjudged(evidence), _stability_words(evidence))
+        return Verdict("amber", False, words, numbers)
     severe = [name for name, fall in falls.items() if fall > CLASS_LOSS_SEVERE]
     settled = evidence.n_heldout >= MIN_HELDOUT and evidence.n_better <= evidence.n_worse
     if settled and (before - after > LOSS or severe):
         where = f" on {_list(severe)}" if severe else ""
-        who = "What is learnt this way makes unseen slices" if evidence.crossed else "It is"
+        way = evidence.crossed and evidence.learnt
+        who = "What is learnt this way makes unseen slices" if way else "It is"
         words = _join(f"{who} worse{where}: keep the old one.", _dice_words(evidence))
         return Verdict("red", False, words, numbers)
     doubts = _doubts(evidence, after - before, falls)
@@ -181,11 +187,26 @@ def judge_again(numbers: Mapping[str, Any]) -> Verdict:
     return judge(Evidence(**{name: numbers[name] for name in known & numbers.keys()}))
 
 
+def _unjudged(evidence: Evidence) -> str:
+    """Why no slice tells which model is better."""
+    if evidence.n_heldout:
+        return (
+            "The slices that were to judge show no structure, and neither model finds one there: "
+            "correct some that do, or compare the two by eye."
+        )
+    if evidence.n_corrected >= LEAST_CORRECTED:
+        return "No corrected slice was to judge it: compare the two by eye."
+    return (
+        "Without corrections to judge by nobody can tell whether it is better: "
+        "correct at least two slices, or compare the two by eye."
+    )
+
+
 def _doubts(evidence: Evidence, gain: float, falls: Mapping[str, float]) -> list[str]:
     doubts = []
     if evidence.n_heldout < MIN_HELDOUT:
         doubts.append(
-            f"{_count(evidence.n_heldout, 'held-out slice')} cannot settle it: "
+            f"{_count(evidence.n_heldout, _judges(evidence))} cannot settle it: "
             "compare the two by eye, or correct more slices."
         )
     elif gain < -LOSS:
@@ -231,14 +252,19 @@ def _dice_words(evidence: Evidence) -> str:
     if f"{before:.2f}" == f"{after:.2f}":
         moves = f"stays at {after:.2f}"
     each = ", ".join(f"{name} {old:.2f} to {new:.2f}" for name, old, new in _pairs(evidence))
-    if evidence.crossed:
-        where = (
-            f"{_count(evidence.n_heldout, 'corrected slice')}, each judged by a training that "
-            "had not seen it"
-        )
-    else:
-        where = f"{_count(evidence.n_heldout, 'held-out slice')}, which the training never saw"
-    return f"On {where}, Dice {moves} ({each})."
+    where = _count(evidence.n_heldout, _judges(evidence))
+    if not evidence.learnt:
+        return f"On {where} Dice {moves} ({each})."
+    unseen = "each judged by a training that had not seen it"
+    if not evidence.crossed:
+        unseen = "which the training never saw"
+    return f"On {where}, {unseen}, Dice {moves} ({each})."
+
+
+def _judges(evidence: Evidence) -> str:
+    """What one of the slices that judge is called."""
+    held_out = evidence.learnt and not evidence.crossed
+    return "held-out slice" if held_out else "corrected slice"
 
 
 def _stability_words(evidence: Evidence) -> str:

@@ -85,6 +85,8 @@ def adapt(
     check_method(config, info, has_corrections=corrected, has_sources=bool(sources))
     reader = SiteReader(scans, watcher, _beside(sources, info.labels, scans, watcher))
     reader.check()
+    marks = (item.annotated for item in reader.usable if item.annotated is not None)
+    n_corrected = sum(int(mark.sum()) for mark in marks)
     split = _split(reader, config, out / "checkpoint")
     plan = Plan(split.heldout, out / "checkpoint")
     entrants = Contest(reader, bundle, split, plan).enter(config, watcher)
@@ -92,15 +94,17 @@ def adapt(
         watcher.phase("segmenting", "Segmenting with the candidate.")
         comparison = _compare(reader, bundle, offered, plan, out, watcher)
         watcher.phase("judging", "Comparing the candidate with the model in use.")
-        verdict = judge(comparison.evidence())
+        evidence = dataclasses.replace(
+            comparison.evidence(),
+            n_corrected=n_corrected,
+            learnt=registry.resolve(offered.config.method)[0].learns,
+        )
+        verdict = judge(evidence)
         if verdict.accept:
             break
     info, verdict = read_info(offered.candidate), told_of(entrants, offered, verdict)
     sentence = " ".join(filter(None, (verdict.sentence, reader.left_out)))
     verdict = dataclasses.replace(verdict, sentence=sentence)
-    # Not judged by, but the site's history shows what so many corrections brought.
-    marks = (item.annotated for item in reader.usable if item.annotated is not None)
-    verdict.numbers["n_corrected"] = sum(int(mark.sum()) for mark in marks)
     _publish(offered.candidate, info, verdict, out / "bundle")
     watcher.metrics(verdict.numbers)
     split = dataclasses.replace(split, fold_share=offered.share)

@@ -53,6 +53,31 @@ def test_crossed_evidence_says_who_judged():
     assert verdict.numbers["crossed"] is True
 
 
+@pytest.mark.parametrize("crossed", [False, True])
+def test_what_learns_nothing_has_nothing_held_out(crossed):
+    more = {"n": 3, "crossed": crossed, "learnt": False}
+    verdict = judge(evidence(*RISE, **more, n_better=3))
+    assert verdict.sentence.startswith("On 3 corrected slices Dice rises from 0.75 to 0.83")
+    verdict = judge(evidence(*reversed(RISE), **more, n_worse=3))
+    assert verdict.sentence.startswith("It is worse on GM and WM: keep the old one. On 3 corr")
+
+
+@pytest.mark.parametrize(
+    ("n", "n_corrected", "words"),
+    [
+        (0, 0, "Without corrections to judge by"),
+        (0, 1, "Without corrections to judge by"),
+        (0, 3, "No corrected slice was to judge it"),
+        (3, 3, "The slices that were to judge show no structure"),
+    ],
+)
+def test_why_nothing_judges(n, n_corrected, words):
+    nothing = {"GM": None, "WM": None}
+    verdict = judge(evidence(nothing, nothing, n=n, n_corrected=n_corrected))
+    assert verdict.colour == "amber"
+    assert verdict.sentence.startswith(words)
+
+
 def test_the_candidate_is_not_called_worse_for_what_it_was_not_asked():
     verdict = judge(evidence(*reversed(RISE), n=3, n_worse=3, crossed=True))
     assert verdict.colour == "red"
