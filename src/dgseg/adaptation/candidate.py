@@ -285,9 +285,16 @@ def describe(
 
 
 def _prepared(parent: BundleInfo, config: AdaptConfig) -> BundleInfo:
-    """The bundle, with its scans in the pose that it seeks where the method wants that."""
-    _, settings = registry.configured(config.method, config.method_options)
-    return parent.seeking_pose() if getattr(settings, "seek_pose", False) else parent
+    """The bundle, with its scans in the pose that it seeks where the method wants that.
+
+    A bundle that seeks poses goes on to, unless it is asked not to: what a method does
+    by itself is no wish.
+    """
+    asked = config.options.get("seek_pose")
+    if asked is None:
+        _, settings = registry.configured(config.method, config.method_options)
+        asked = parent.preprocessing.seek_pose or getattr(settings, "seek_pose", False)
+    return parent.seeking_pose(bool(asked))
 
 
 def _network(parent: BundleInfo, net: nn.Module) -> dict[str, int | float | str | bool]:

@@ -116,9 +116,15 @@ class BundleInfo(BaseModel):
     weights_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     dgseg_version: str = dgseg.__version__
 
-    def seeking_pose(self) -> BundleInfo:
-        """The same, with scans turned and enlarged to where the model is surest of them."""
-        preprocessing = self.preprocessing.model_copy(update={"seek_pose": True})
+    def seeking_pose(self, seek: bool = True) -> BundleInfo:
+        """The same, with scans turned and enlarged to where the model is surest of them.
+
+        Parameters
+        ----------
+        seek : bool
+            Or as they lie.
+        """
+        preprocessing = self.preprocessing.model_copy(update={"seek_pose": seek})
         return self.model_copy(update={"preprocessing": preprocessing})
 
 

@@ -23,8 +23,8 @@ class FineTune(OneNetwork):
     name: ClassVar[str] = "finetune"
     title: ClassVar[str] = "Fine-tuning"
     when: ClassVar[str] = (
-        "For many corrected slices: it learns from these alone, "
-        "and with a handful of them it forgets more than it learns."
+        "For many corrected slices: it learns from these alone, gains little from "
+        "a handful, and does harm with one."
     )
     Config: ClassVar[type[FineTuneConfig]] = FineTuneConfig
     adapts: ClassVar[bool] = True

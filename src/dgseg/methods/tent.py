@@ -49,8 +49,8 @@ class Tent(OneNetwork):
     name: ClassVar[str] = "tent"
     title: ClassVar[str] = "Entropy minimisation"
     when: ClassVar[str] = (
-        "For a site where nothing has been corrected: quick and mild, "
-        "and of little help where the model is sure and wrong."
+        "For trying beside another: it is made surer of what it sees, which finds much "
+        "where the others find nothing, and does harm elsewhere. Let corrections judge it."
     )
     Config: ClassVar[type[TentConfig]] = TentConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"sar": {"cpu": SAR, "gpu": SAR}}

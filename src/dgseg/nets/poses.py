@@ -128,7 +128,7 @@ def seek(score: Callable[[Pose], float]) -> Weighted:
     """Look for the poses of the highest score, and weigh the best of them.
 
     First the zooms, then turns with the best zoom, on in the direction that is better,
-    then the neighbouring zooms: of 20 poses six to ten are looked at. On the adaptation
+    then the neighbouring zooms: of 20 poses six to nine are looked at. On the adaptation
     halves of two centres of hearts it found what all 20 find.
 
     Parameters

@@ -138,6 +138,11 @@ def test_the_new_model_seeks_poses_as_it_was_trained(
         tmp_path / "second",
     )
     assert read_info(again).preprocessing.seek_pose is sought
+    plain = AdaptConfig(
+        **{**vars(config), "method": "finetune", "options": {"seek_pose": False}}
+    )
+    asked_not_to = read_info(adapt(made, plain, tmp_path / "third"))
+    assert not asked_not_to.preprocessing.seek_pose
 
 
 def test_who_learns_nothing_reads_nothing_and_keeps_the_weights(bundle, watcher, tmp_path):
