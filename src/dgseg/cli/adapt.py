@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.cli import console
 from dgseg.errors import AdaptationError, JobError, UsageError, first_problem
+from dgseg.jobs.decision import decision_of, is_decided, note_decision
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
@@ -61,6 +62,8 @@ class Adapt:
         from dgseg.jobs.runner import run_job
 
         folder = self._newest() if self.resume else self._prepare()
+        if is_decided(folder):
+            return self._show_decided(folder)
         with told() as listener:
             code = run_job(folder.path, listener=listener, heed_earlier_stop=False)
         result = folder.result
@@ -76,6 +79,19 @@ class Adapt:
         else:
             console.say(f"Kept the old model. The candidate is in {folder.bundle}")
         return console.SOME_FAILED if result["skipped"] else console.OK
+
+    def _show_decided(self, folder: JobFolder) -> int:
+        """What came out; a decision is a person's, and made once."""
+        decision, result = decision_of(folder), folder.result
+        if result is None:
+            raise JobError(
+                f"This site's newest adaptation was {decision}.",
+                remedy="Run the command without --resume.",
+                path=self.site,
+            )
+        show(result)
+        console.say(f"It was {decision} before. Nothing is changed.")
+        return console.OK
 
     def _prepare(self) -> JobFolder:
         """A new job. What is wrong with the request is said before there is one."""
@@ -199,7 +215,7 @@ def show(result: dict[str, Any]) -> None:
 
 def accept(site_path: Path, folder: JobFolder, result: dict[str, Any]) -> None:
     """Make a job's candidate the accepted bundle of its site."""
-    from dgseg.jobs.decision import accept_candidate, note_decision
+    from dgseg.jobs.decision import accept_candidate
     from dgseg.site.workspace import Workspace
 
     with Workspace.open(site_path) as site:

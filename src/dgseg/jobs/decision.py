@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,3 +63,11 @@ def note_decision(folder: JobFolder, decision: Decision) -> None:
 def is_decided(folder: JobFolder) -> bool:
     """Whether a person has decided on a job's candidate, or given the job up."""
     return (folder.path / DECISION_NAME).exists()
+
+
+def decision_of(folder: JobFolder) -> str:
+    """What was decided, such as ``'accepted'``; ``'decided'`` where that cannot be read."""
+    try:
+        return str(json.loads((folder.path / DECISION_NAME).read_bytes())["decision"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "decided"

@@ -8,6 +8,7 @@ import pytest
 
 from dgseg.cli import console
 from dgseg.cli.main import main
+from dgseg.jobs.decision import decision_of, note_decision
 from dgseg.jobs.folder import JobFolder
 from dgseg.site.workspace import Workspace
 
@@ -113,6 +114,31 @@ def test_a_job_goes_on_with_its_own_settings(add_site, small, capsys):
     assert main(["adapt", str(site), "--resume", "--method", "tent"]) == console.FAILED
     assert "settings that it was begun with" in capsys.readouterr().err
     assert main(["adapt", str(site), "--resume"]) == console.OK
+
+
+@pytest.mark.parametrize("decision", ["accepted", "refused"])
+def test_a_decision_is_made_once(add_site, small, decision, capsys):
+    site = add_site()
+    assert main(["adapt", str(site), *small]) == console.OK
+    (path,) = jobs(site)
+    note_decision(JobFolder(path), decision)
+    before = Workspace.read_only_view(site).history
+    capsys.readouterr()
+    assert main(["adapt", str(site), "--resume", "--accept", "always"]) == console.OK
+    assert f"It was {decision} before. Nothing is changed." in capsys.readouterr().out
+    assert Workspace.read_only_view(site).history == before
+    assert decision_of(JobFolder(path)) == decision
+
+
+def test_a_job_that_was_given_up_is_not_gone_on_with(add_site, small, capsys):
+    site = add_site()
+    assert main(["adapt", str(site), *small]) == console.OK
+    (path,) = jobs(site)
+    (path / "result.json").unlink()
+    note_decision(JobFolder(path), "discarded")
+    assert main(["adapt", str(site), "--resume"]) == console.FAILED
+    assert "newest adaptation was discarded" in capsys.readouterr().err
+    assert JobFolder(path).result is None
 
 
 def test_scans_that_were_left_out_are_named_and_counted(add_site, small, tmp_path, capsys):
