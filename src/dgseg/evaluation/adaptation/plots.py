@@ -23,7 +23,8 @@ _WIDTH_IN = 10.0
 _HEIGHT_IN = 2.9
 _DPI = 100
 _COLUMNS = 3
-_MARKERS = "osD^vPX"
+_MARKERS = "osD^vPX*"
+"""One more than colours, so that no two curves of a figure are alike."""
 _BESIDE = 0.05
 
 
