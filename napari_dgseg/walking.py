@@ -11,7 +11,7 @@ from psygnal import Signal
 
 from dgseg.jobs.folder import JobFolder
 from dgseg.site.changes import ScanChange, SliceChange, changed_slices, count_changes
-from dgseg.site.proposals import read_proposal
+from dgseg.site.proposals import read_proposal, stamp
 from dgseg.site.workspace import Workspace
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.compare import Comparison
@@ -57,6 +57,7 @@ class Walking:
         self._come_near = come_near
         self._about: tuple[object, ...] = ()
         self._counted: dict[str, ScanChange | None] = {}
+        self._stamps: dict[str, int] = {}
         self._todo: list[str] = []
         self._seen: set[tuple[str, int]] = set()
         self._goal: SliceChange | None = None
@@ -68,7 +69,7 @@ class Walking:
 
     def _forget(self) -> None:
         self._about, self._goal = (), None
-        self._counted, self._todo = {}, []
+        self._counted, self._stamps, self._todo = {}, {}, []
         self._seen = set()
         self.changes: list[SliceChange] = []
         self.at = -1
@@ -176,13 +177,24 @@ class Walking:
         rows = [row for row in session.rows if row.scan_id and row.error is None]
         scan_ids = [row.scan_id for row in rows if row.kind != "new"]
         gone = self._counted.keys() - set(scan_ids)
-        for scan_id in gone:
+        for scan_id in gone | self._proposed_since():
             del self._counted[scan_id]
         self._todo = [scan_id for scan_id in scan_ids if scan_id not in self._counted]
         if not self.is_busy and (self._todo or gone):
             self.is_busy = True
             self.changed.emit()
             self._go_on(self._about)
+
+    def _proposed_since(self) -> set[str]:
+        """Scans that could not be compared, and have another old proposal by now."""
+        vain = [scan_id for scan_id, change in self._counted.items() if change is None]
+        return {scan_id for scan_id in vain if self._stamp(scan_id) != self._stamps[scan_id]}
+
+    def _stamp(self, scan_id: str) -> int:
+        workspace, info = self._session.workspace, self._session.info
+        if workspace is None or info is None:
+            return 0
+        return stamp(workspace.proposal_folder(scan_id, info.bundle_id))
 
     def _go_on(self, about: tuple[object, ...]) -> None:
         """Compare one more scan, or put what was found in order."""
@@ -196,6 +208,7 @@ class Walking:
         runner = self._session.runner
         if self._todo:
             scan_id = self._todo.pop(0)
+            self._stamps[scan_id] = self._stamp(scan_id)
             runner.submit(
                 lambda _: _count(workspace, folder, scan_id, info.bundle_id),
                 on_result=partial(self._take, about, scan_id),
@@ -224,6 +237,9 @@ class Walking:
 
     def _finish(self, about: tuple[object, ...], changes: list[SliceChange]) -> None:
         if about != self._about:
+            return
+        if self._todo:  # segmented while the rest was put in order
+            self._go_on(about)
             return
         here = None if self.current is None else _place(self.current)
         places = [_place(change) for change in changes]

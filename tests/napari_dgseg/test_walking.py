@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -167,6 +168,51 @@ def test_what_is_segmented_meanwhile_joins_and_what_was_seen_stays(parts, propos
     at = places.index((parts.second, 3))
     assert parts.walking.at == at
     assert parts.walking.is_seen(at)
+
+
+@pytest.fixture
+def pruned(parts, propose):
+    """The third scan: corrected, but without a proposal of the model in use."""
+    session, scan_id = parts.session, parts.third
+    corrections = session.workspace.corrections(scan_id)
+    labels = session.workspace.read_proposal(scan_id, session.info.bundle_id).labels
+    corrections.start(labels, "before")
+    corrections.record(0, labels[0], "confirmed")
+    propose(session.workspace, scan_id, parts.folder.proposals(scan_id), shift=4)
+    shutil.rmtree(session.workspace.proposal_folder(scan_id, session.info.bundle_id))
+    session.refresh_row(scan_id)
+    assert session.row(scan_id).kind == "corrected"
+    return scan_id
+
+
+def test_a_corrected_scan_joins_once_it_is_segmented(parts, pruned, propose):
+    parts.adapting.take_state("finished")
+    assert parts.walking.n_compared == 2
+    propose(parts.session.workspace, pruned)
+    parts.session.note_error(pruned, None)  # as segmenting does
+    assert parts.walking.n_compared == 3
+    assert pruned in {change.scan_id for change in parts.walking.changes}
+
+
+def test_a_scan_that_is_segmented_at_the_last_moment_joins(parts, pruned, propose):
+    parts.session.runner = late = _LateRunner()
+    parts.adapting.take_state("finished")
+    for _ in parts.session.scan_ids:
+        late.step()
+    propose(parts.session.workspace, pruned)
+    parts.session.note_error(pruned, None)
+    while late.work:
+        late.step()
+    assert not parts.walking.is_busy
+    assert parts.walking.n_compared == 3
+    assert pruned in {change.scan_id for change in parts.walking.changes}
+
+
+def test_what_still_cannot_be_compared_is_not_tried_again(parts, pruned):
+    parts.adapting.take_state("finished")
+    parts.session.runner = late = _LateRunner()
+    parts.session.note_error(pruned, None)
+    assert not late.work
 
 
 def test_a_scan_with_a_problem_is_left_out(parts):
