@@ -19,6 +19,7 @@ from dgseg.jobs.spec import AdaptJob
 from dgseg.site.proposals import Proposal, read_proposal
 from dgseg.site.snapshot import write_snapshot
 from dgseg.worker.protocol import DeviceInfo, Devices, MethodInfo, Methods
+from napari_dgseg.offering import Refusal, refusal
 from napari_dgseg.planning import plan_in_words
 from napari_dgseg.segmenting import Worker
 from napari_dgseg.session import SiteSession, as_known
@@ -29,10 +30,6 @@ AdaptState = Literal[
 
 RUNNING: tuple[AdaptState, ...] = ("starting", "running", "stopping")
 INTERRUPTED: tuple[AdaptState, ...] = ("stopped", "failed", "died")
-
-_NO_STYLES = "This model has no style bank: it was not trained to tell anatomy from style."
-_SEEKS_ALREADY = "This model looks for the pose of every scan already. Correct a slice first."
-_NO_SOURCES = "It trains nothing, and would not look at the source data."
 
 
 class Watcher(Protocol):
@@ -114,26 +111,18 @@ class Adapting:
         """Corrected slices of all scans of the site."""
         return sum(row.n_corrected for row in self._session.rows)
 
-    def offered(self, *, sources: bool = False) -> list[tuple[MethodInfo, str]]:
-        """Methods to choose from, each with why it cannot be chosen; empty where it can.
+    def offered(self, *, sources: bool = False) -> list[tuple[MethodInfo, Refusal | None]]:
+        """Methods to choose from, each with why it cannot be chosen; None where it can.
 
         Before the first correction, and without labelled source data, those alone that need
         no label.
         """
-        labels = self.n_corrected or sources
+        info, labels = self._session.info, self.n_corrected or sources
         return [
-            (method, self._refused(method, sources))
+            (method, refusal(method, info, sources=sources))
             for method in self.methods
             if labels or not method.needs_labels
         ]
-
-    def _refused(self, method: MethodInfo, sources: bool) -> str:
-        info = self._session.info
-        if method.needs_style_bank and (info is None or info.style_bank is None):
-            return _NO_STYLES
-        if not method.learns and info is not None and info.preprocessing.seek_pose:
-            return _SEEKS_ALREADY
-        return _NO_SOURCES if sources and not method.learns else ""
 
     def usual_method(self, *, sources: bool = False) -> str:
         """What is chosen as long as a person chooses nothing, given the labels."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -20,6 +20,7 @@ from dgseg.worker.protocol import MethodInfo
 from napari_dgseg import settings
 from napari_dgseg.adapting import Adapting
 from napari_dgseg.cautioning import Cautioning
+from napari_dgseg.offering import Refusal
 from napari_dgseg.panels.source_field import SourceField
 from napari_dgseg.sourcing import Sourcing
 from napari_dgseg.widgets import Notice, allow, button, column, label, row
@@ -38,7 +39,7 @@ class AdaptForm(QWidget):
         super().__init__()
         self._adapting, self._cautioning, self._sourcing = adapting, cautioning, sourcing
         self._default = AdaptConfig()
-        self._offered: list[tuple[MethodInfo, str]] = []
+        self._offered: list[tuple[MethodInfo, Refusal | None]] = []
         self._usual = self._chosen = ""
         self._rival = next(iter(self._default.rivals), _NONE)
         self.method = QComboBox()
@@ -157,7 +158,7 @@ class AdaptForm(QWidget):
             self.method,
             methods or [(f"{usual} (asking for more …)", usual)],
             usual,
-            {method.name: why_not for method, why_not in self._offered if why_not},
+            _refused(self._offered),
             self._chosen,
         )
         at = self.method.findData(usual)
@@ -174,7 +175,7 @@ class AdaptForm(QWidget):
         )
         self._show_method()
 
-    def _offer(self) -> tuple[list[tuple[MethodInfo, str]], str]:
+    def _offer(self) -> tuple[list[tuple[MethodInfo, Refusal | None]], str]:
         """The methods, and the usual one, with the corrections and sources that there are."""
         sources = bool(self._sourcing.names)
         usual = self._adapting.usual_method(sources=sources)
@@ -186,7 +187,8 @@ class AdaptForm(QWidget):
         if self._offer() != (self._offered, self._usual):
             self.show_choices()
         every, method = self.holdout.value(), self.method.currentData()
-        refused = {each.name: why_not for each, why_not in self._offered}.get(method, "")
+        found = _refused(self._offered).get(method)
+        refused = "" if found is None else found.sentence
         plans = (adapting.plan(every, method), self._tries(), self._sourcing.plan())
         self.plan.setText(refused or " ".join(filter(None, plans)))
         trains = "" if adapting.learns(method) else "This method trains nothing."
@@ -264,7 +266,7 @@ class AdaptForm(QWidget):
         text = when.get(chosen, "")
         self.when.setText(text)
         self.when.setVisible(bool(text))
-        others = [(m, why_not) for m, why_not in self._offered if m.name != chosen]
+        others = [(m, refusal) for m, refusal in self._offered if m.name != chosen]
         # What was wished for comes back when it can be tried again.
         at = self.rival.findData(self._rival)
         self.rival.blockSignals(True)
@@ -274,7 +276,7 @@ class AdaptForm(QWidget):
             self.rival,
             [("nothing else", _NONE), *((m.title, m.name) for m, _ in others)],
             self._rival,
-            {m.name: why_not for m, why_not in others if why_not},
+            _refused(others),
         )
         self.refresh()
 
@@ -286,11 +288,16 @@ class AdaptForm(QWidget):
         self._adapting.start(self.config, self._sourcing.names)
 
 
+def _refused(offered: Iterable[tuple[MethodInfo, Refusal | None]]) -> dict[str, Refusal]:
+    """Those that cannot be chosen, by their names."""
+    return {method.name: found for method, found in offered if found is not None}
+
+
 def _fill(
     box: QComboBox,
     choices: list[tuple[str, str]],
     default: str,
-    refused: Mapping[str, str] | None = None,
+    refused: Mapping[str, Refusal] | None = None,
     chosen: str | None = None,
 ) -> None:
     """Put choices into a box, keeping what was chosen where it can still be.
@@ -306,8 +313,8 @@ def _fill(
         box.addItem(text, value)
         if value in refused:
             box.model().item(at).setEnabled(False)
-            box.setItemText(at, f"{text} (not with this model)")
-            box.setItemData(at, refused[value], Qt.ItemDataRole.ToolTipRole)
+            box.setItemText(at, f"{text} (not with {refused[value].with_what})")
+            box.setItemData(at, refused[value].sentence, Qt.ItemDataRole.ToolTipRole)
     free = [value for _, value in choices if value not in refused]
     wanted = next((value for value in (chosen, default, *free) if value in free), chosen)
     box.setCurrentIndex(max(box.findData(wanted), 0))

@@ -123,13 +123,13 @@ def test_before_a_correction_only_what_needs_none_is_offered(adapting, with_scan
 
 def test_a_model_without_style_bank_says_so(adapting, with_scans):
     adapting.methods = (TEACHER, META)
-    assert adapting.offered()[0] == (TEACHER, "")
-    assert "no style bank" in adapting.offered()[1][1]
+    assert adapting.offered()[0] == (TEACHER, None)
+    assert "no style bank" in adapting.offered()[1][1].sentence
     one = {"style_mean": [0.0], "style_covariance": [[1.0]]}
     style = DomainStyle(n_slices=1, domain_mean=[], domain_covariance=[], **one)
     bank = StyleBank(domains={"a": style})
     with_scans.info = with_scans.info.model_copy(update={"style_bank": bank})
-    assert adapting.offered()[1] == (META, "")
+    assert adapting.offered()[1] == (META, None)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_a_method_that_trains_nothing_says_what_judges_it(corrected):
 
 def test_a_model_that_seeks_poses_need_not_begin_to(adapting, with_scans):
     adapting.methods = (SEARCH, TEACHER)
-    assert adapting.offered() == [(SEARCH, ""), (TEACHER, "")]
+    assert adapting.offered() == [(SEARCH, None), (TEACHER, None)]
     with_scans.info = with_scans.info.seeking_pose()
-    assert "already" in adapting.offered()[0][1]
-    assert adapting.offered()[1] == (TEACHER, "")
+    assert "already" in adapting.offered()[0][1].sentence
+    assert adapting.offered()[1] == (TEACHER, None)
 
 
 def test_labelled_source_data_are_labels(adapting):
@@ -181,7 +181,7 @@ def test_labelled_source_data_are_labels(adapting):
     assert [method for method, _ in adapting.offered()] == [SEARCH]
     offered = adapting.offered(sources=True)
     assert [method for method, _ in offered] == [FINETUNE, USUAL, SEARCH]
-    assert "source data" in offered[2][1]
+    assert "source data" in offered[2][1].sentence
     assert adapting.usual_method() == "pose-search"
     assert adapting.usual_method(sources=True) == "two-teachers"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
+from dgseg.worker.protocol import MethodsResult
+
 
 @pytest.fixture
 def form(filled):
@@ -25,6 +27,12 @@ def choose(form, press, idle, monkeypatch):
         idle()
 
     return choose
+
+
+@pytest.fixture
+def methods(form, worker, method_infos):
+    """The form knows which methods there are."""
+    worker.answer(MethodsResult(methods=tuple(method_infos.values())), 1)
 
 
 def test_none_by_default(form):
@@ -84,3 +92,13 @@ def test_what_is_wrong_is_not_folded_away(filled, form, press, idle, tmp_path):
     form._sourcing.choose(str(tmp_path / "gone"))
     idle()
     assert form.source.problem.isVisible()
+
+
+def test_what_does_not_go_with_source_data_says_so(form, methods, choose, source_folder):
+    def text(name):
+        return form.method.itemText(form.method.findData(name))
+
+    assert text("pose-search") == "Search"
+    choose(source_folder)
+    assert text("pose-search") == "Search (not with source data)"
+    assert text("meta-disentangle") == "Meta (not with this model)"
