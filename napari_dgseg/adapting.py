@@ -111,15 +111,18 @@ class Adapting:
         """Corrected slices of all scans of the site."""
         return sum(row.n_corrected for row in self._session.rows)
 
-    def offered(self, *, sources: bool = False) -> list[tuple[MethodInfo, Refusal | None]]:
+    def offered(
+        self, *, sources: bool = False, beside: bool = False
+    ) -> list[tuple[MethodInfo, Refusal | None]]:
         """Methods to choose from, each with why it cannot be chosen; None where it can.
 
         Before the first correction, and without labelled source data, those alone that need
-        no label.
+        no label. What is tried `beside` a chosen method need not look at the source data:
+        that one does.
         """
         info, labels = self._session.info, self.n_corrected or sources
         return [
-            (method, refusal(method, info, sources=sources))
+            (method, refusal(method, info, sources=sources and not beside))
             for method in self.methods
             if labels or not method.needs_labels
         ]

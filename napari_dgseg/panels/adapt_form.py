@@ -266,7 +266,8 @@ class AdaptForm(QWidget):
         text = when.get(chosen, "")
         self.when.setText(text)
         self.when.setVisible(bool(text))
-        others = [(m, refusal) for m, refusal in self._offered if m.name != chosen]
+        offered = self._adapting.offered(sources=bool(self._sourcing.names), beside=True)
+        others = [(m, refusal) for m, refusal in offered if m.name != chosen]
         # What was wished for comes back when it can be tried again.
         at = self.rival.findData(self._rival)
         self.rival.blockSignals(True)

@@ -102,3 +102,18 @@ def test_what_does_not_go_with_source_data_says_so(form, methods, choose, source
     choose(source_folder)
     assert text("pose-search") == "Search (not with source data)"
     assert text("meta-disentangle") == "Meta (not with this model)"
+
+
+def test_beside_a_method_that_looks_at_them_any_other_can_be_tried(
+    filled, form, methods, choose, source_folder
+):
+    choose(source_folder)
+    assert form.config.method == "two-teachers"
+    at = form.rival.findData("pose-search")
+    assert form.rival.itemText(at) == "Search"
+    assert form.rival.model().item(at).isEnabled()
+    session = filled.parts.session
+    session.info = session.info.seeking_pose()
+    form.show_choices()
+    assert form.rival.itemText(at) == "Search (not with this model)"
+    assert not form.rival.model().item(at).isEnabled()
