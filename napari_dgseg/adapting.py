@@ -138,7 +138,7 @@ class Adapting:
         """Whether a method trains anything; it does as long as nothing else is known."""
         return all(each.learns for each in self.methods if each.name == method)
 
-    def plan(self, holdout_every: int, method: str = "") -> str:
+    def plan(self, holdout_every: int, method: str = "", *, sources: bool = False) -> str:
         """What an adaptation would learn from and be judged by, as a sentence."""
         workspace = self._session.workspace
         if workspace is None or not self._session.scan_ids:
@@ -148,7 +148,8 @@ class Adapting:
             for row in self._session.rows
             if row.n_corrected
         }
-        return plan_in_words(corrected, holdout_every, learns=self.learns(method))
+        learns = self.learns(method)
+        return plan_in_words(corrected, holdout_every, learns=learns, sources=sources)
 
     def why_not(self) -> str:
         """Why no adaptation can start; empty when it can."""

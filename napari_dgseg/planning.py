@@ -8,7 +8,11 @@ from dgseg.adaptation.holdout import LEAST_CORRECTED, choose_split
 
 
 def plan_in_words(
-    corrected: Mapping[str, Sequence[int]], holdout_every: int, *, learns: bool = True
+    corrected: Mapping[str, Sequence[int]],
+    holdout_every: int,
+    *,
+    learns: bool = True,
+    sources: bool = False,
 ) -> str:
     """The plan of an adaptation, as a sentence.
 
@@ -20,9 +24,13 @@ def plan_in_words(
         As in `dgseg.adaptation.config.AdaptConfig`.
     learns : bool
         As in `dgseg.methods.base.Method`.
+    sources : bool
+        Whether there are labelled source data; `napari_dgseg.sourcing.Sourcing.plan`
+        tells of them.
     """
     if not corrected:
-        how = "Learns from the scans alone" if learns else "Trains nothing"
+        how = "Learns without corrections" if sources else "Learns from the scans alone"
+        how = how if learns else "Trains nothing"
         return (
             f"{how}, and nothing can judge the new model: correct a few slices in step 3 "
             "first if you can."

@@ -177,9 +177,12 @@ class AdaptForm(QWidget):
 
     def _offer(self) -> tuple[list[tuple[MethodInfo, Refusal | None]], str]:
         """The methods, and the usual one, with the corrections and sources that there are."""
-        sources = bool(self._sourcing.names)
-        usual = self._adapting.usual_method(sources=sources)
-        return self._adapting.offered(sources=sources), usual
+        usual = self._adapting.usual_method(sources=self._has_sources)
+        return self._adapting.offered(sources=self._has_sources), usual
+
+    @property
+    def _has_sources(self) -> bool:
+        return bool(self._sourcing.names)
 
     def refresh(self, *_: object) -> None:
         """Say what an adaptation would learn from, and whether it can start."""
@@ -189,8 +192,9 @@ class AdaptForm(QWidget):
         every, method = self.holdout.value(), self.method.currentData()
         found = _refused(self._offered).get(method)
         refused = "" if found is None else found.sentence
-        plans = (adapting.plan(every, method), self._tries(), self._sourcing.plan())
-        self.plan.setText(refused or " ".join(filter(None, plans)))
+        plan = adapting.plan(every, method, sources=self._has_sources)
+        plans = filter(None, (plan, self._tries(), self._sourcing.plan()))
+        self.plan.setText(refused or " ".join(plans))
         trains = "" if adapting.learns(method) else "This method trains nothing."
         allow(self.budget, trains)
         allow(self.unit, trains)
@@ -266,7 +270,7 @@ class AdaptForm(QWidget):
         text = when.get(chosen, "")
         self.when.setText(text)
         self.when.setVisible(bool(text))
-        offered = self._adapting.offered(sources=bool(self._sourcing.names), beside=True)
+        offered = self._adapting.offered(sources=self._has_sources, beside=True)
         others = [(m, refusal) for m, refusal in offered if m.name != chosen]
         # What was wished for comes back when it can be tried again.
         at = self.rival.findData(self._rival)

@@ -24,3 +24,11 @@ from napari_dgseg.planning import plan_in_words
 )
 def test_plan_in_words(corrected, every, learns, words):
     assert words in plan_in_words(corrected, every, learns=learns)
+
+
+def test_with_source_data_the_scans_are_not_alone():
+    words = plan_in_words({}, 4, sources=True)
+    assert words.startswith("Learns without corrections, and nothing can judge the new model")
+    assert "Trains nothing" in plan_in_words({}, 4, learns=False, sources=True)
+    corrected = {"a": [1], "b": [2, 3]}
+    assert plan_in_words(corrected, 4, sources=True) == plan_in_words(corrected, 4)

@@ -49,7 +49,8 @@ def test_what_was_chosen_reaches_the_job(
     monkeypatch.setattr(filled.parts.watcher, "launch", launched.append)
     choose(source_folder)
     assert form.source.folder.text() == str(source_folder)
-    assert "Also learns from 2 labelled scans of source data." in form.plan.text()
+    assert form.plan.text().startswith("Learns without corrections, and nothing can judge")
+    assert form.plan.text().endswith("Also learns from 2 labelled scans of source data.")
     assert form.config.method == "two-teachers"
     press(form.more)
     assert form.more.text() == "▸ Advanced · source data"
