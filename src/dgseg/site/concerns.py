@@ -107,9 +107,8 @@ def _absent(scans: Sequence[KnownScan], names: Sequence[str]) -> Iterable[Concer
         return
     yield Concern(
         "absent",
-        f"No corrected slice shows the {joined(missing, 'or')}: of that the new model learns "
-        "nothing new, at best it stays as good as the present one. Correct a slice that "
-        "shows it, if you can.",
+        f"No corrected slice shows the {joined(missing, 'or')}: of that the corrections teach "
+        "nothing. Correct a slice that shows it, if you can.",
     )
 
 
