@@ -137,8 +137,7 @@ class HistoryPanel(QWidget):
             first.addWidget(label("in use", tone="good", wrap=False))
         elif offered:
             back = button("Roll back", "Segment with this model again")
-            busy = self._adapting.is_busy or self._adapting.state in RUNNING
-            allow(back, "Wait until the adaptation has ended." if busy else "")
+            allow(back, self._why_not_back())
             back.clicked.connect(partial(self._adapting.roll_back, entry.bundle_id))
             first.addWidget(back)
         layout = column(line, spacing=0)
@@ -150,6 +149,14 @@ class HistoryPanel(QWidget):
         line.setToolTip(entry.note)
         line.clicked.connect(partial(self.choose, at))
         return line
+
+    def _why_not_back(self) -> str:
+        """Why one cannot go back to an earlier model; empty where one can."""
+        if self._adapting.is_busy or self._adapting.state in RUNNING:
+            return "Wait until the adaptation has ended."
+        # The verdict is about the model that the candidate comes from: it stays in use.
+        undecided = self._adapting.state == "finished"
+        return "Decide on the new model first." if undecided else ""
 
     def _bring_up(self, line: QWidget) -> None:
         """Scroll until a line is in sight, as far as something scrolls."""

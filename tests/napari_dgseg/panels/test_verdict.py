@@ -9,7 +9,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 from qtpy.QtCore import QPointF, Qt
-from qtpy.QtWidgets import QLabel
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from dgseg.adaptation.gate import Evidence, judge
 from dgseg.jobs.folder import JobFolder
@@ -247,6 +247,26 @@ def test_a_point_of_the_curve_chooses_its_decision(finish, press, idle, qtbot):
     assert [line.is_chosen for line in history.lines] == [False, True, False]
     qtbot.mouseClick(history.lines[2], Qt.MouseButton.LeftButton)
     assert [line.is_chosen for line in history.lines] == [False, False, True]
+
+
+def test_there_is_no_way_back_before_the_decision(finish, press, idle, qtbot):
+    dock = finish()
+    press(dock.adapt.verdict.accept)
+    idle()
+    finish()
+    history = _unfold_history(dock, press, qtbot)
+
+    def back():
+        buttons = history.findChildren(QPushButton)
+        return [each for each in buttons if each.text() == "Roll back" and each.isVisible()]
+
+    qtbot.waitUntil(lambda: bool(back()))
+    assert [each.isEnabled() for each in back()] == [False]
+    assert back()[0].toolTip() == "Decide on the new model first."
+    press(dock.adapt.verdict.keep)
+    idle()
+    dock.unfold(4)
+    qtbot.waitUntil(lambda: any(each.isEnabled() for each in back()))
 
 
 def test_candidates_labels_are_compared_as_they_are_on_disk(finish, press, arrive):
