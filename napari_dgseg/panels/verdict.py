@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from qtpy.QtWidgets import QButtonGroup, QComboBox, QPushButton, QWidget
 
@@ -112,14 +114,10 @@ class VerdictPanel(QWidget):
             self._legend.itemAt(at).widget().setVisible(shown and view == "difference")
 
     def _show_scores(self) -> None:
-        numbers = (self._adapting.verdict or {}).get("numbers") or {}
-        n = numbers.get("n_heldout", 0)
-        slices = f"slice{'' if n == 1 else 's'}"
-        judged_by = f"On {n} held-out {slices}, which the training never saw"
-        if numbers.get("crossed"):
-            judged_by = (
-                f"On {n} corrected {slices}, each judged by a training that had not seen it"
-            )
+        result = self._adapting.result or {}
+        numbers = (result.get("verdict") or {}).get("numbers") or {}
+        # The chosen method would not tell: what is offered may be of one tried beside it.
+        judged_by = _judged_by(numbers, trained=result.get("steps") != 0)
         scores = scores_of(numbers, self._comparison.full_names, self._comparison.volumes)
         self.scores.show_scores(scores, judged_by, len(numbers.get("volume_ratio") or {}))
 
@@ -140,3 +138,14 @@ class VerdictPanel(QWidget):
     def _make_legend(self) -> None:
         for each in DIFFERENCE.labels:
             self._legend.addWidget(swatch_label(each.color, each.name, 12))
+
+
+def _judged_by(numbers: Mapping[str, Any], *, trained: bool) -> str:
+    """Which slices the Dice is of, as a sentence."""
+    n = numbers.get("n_heldout", 0)
+    slices = f"slice{'' if n == 1 else 's'}"
+    if not trained:
+        return f"On {n} corrected {slices}; the new model was made without training"
+    if numbers.get("crossed"):
+        return f"On {n} corrected {slices}, each judged by a training that had not seen it"
+    return f"On {n} held-out {slices}, which the training never saw"

@@ -40,7 +40,7 @@ def finish(filled, propose, make_bundle, idle):
     """A function that ends an adaptation; it proposed for two of three scans."""
     dock = filled
 
-    def end(shift=2, **numbers):
+    def end(shift=2, steps=100, **numbers):
         session = dock.parts.session
         folder = JobFolder(session.workspace.new_job_folder("adapt"))
         for scan_id in session.scan_ids:
@@ -50,7 +50,7 @@ def finish(filled, propose, make_bundle, idle):
             propose(session.workspace, scan_id, folder.proposals(scan_id), shift=shift)
         number = len(session.workspace.job_folders())
         shutil.copytree(make_bundle("adapted", f"{number:x}c" * 6), folder.bundle)
-        result = {"verdict": _verdict(**numbers)}
+        result = {"verdict": _verdict(**numbers), "steps": steps}
         (folder.path / "result.json").write_text(json.dumps(result))
         dock.parts.adapting.folder = folder
         dock.parts.adapting.take_state("finished")
@@ -169,6 +169,14 @@ def test_crossed_judging_is_told(finish):
     verdict = finish(crossed=True).adapt.verdict
     tips = {label.toolTip() for label in verdict.scores.findChildren(QLabel)}
     assert "On 3 corrected slices, each judged by a training that had not seen it" in tips
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_what_learnt_nothing_is_not_said_to_have_been_trained(finish, crossed):
+    verdict = finish(steps=0, crossed=crossed).adapt.verdict
+    tips = {label.toolTip() for label in verdict.scores.findChildren(QLabel)}
+    assert "On 3 corrected slices; the new model was made without training" in tips
+    assert not any("held-out" in tip or "had not seen" in tip for tip in tips)
 
 
 def _score(before, after):
