@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QFrame, QPushButton, QWidget
 from dgseg.bundles.bundle import read_info
 from dgseg.errors import DgsegError
 from dgseg.site.records import HistoryEntry
-from napari_dgseg.adapting import RUNNING, Adapting
+from napari_dgseg.adapting import INTERRUPTED, RUNNING, Adapting
 from napari_dgseg.history_curve import HistoryCurve
 from napari_dgseg.look import Look
 from napari_dgseg.session import SiteSession
@@ -154,7 +154,9 @@ class HistoryPanel(QWidget):
         """Why one cannot go back to an earlier model; empty where one can."""
         if self._adapting.is_busy or self._adapting.state in RUNNING:
             return "Wait until the adaptation has ended."
-        # The verdict is about the model that the candidate comes from: it stays in use.
+        # A verdict is about the model that the candidate comes from: it stays in use.
+        if self._adapting.state in INTERRUPTED:
+            return "Resume or discard the adaptation first."
         undecided = self._adapting.state == "finished"
         return "Decide on the new model first." if undecided else ""
 

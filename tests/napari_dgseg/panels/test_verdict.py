@@ -271,6 +271,9 @@ def test_there_is_no_way_back_before_the_decision(finish, press, idle, qtbot):
     qtbot.waitUntil(lambda: bool(back()))
     assert [each.isEnabled() for each in back()] == [False]
     assert back()[0].toolTip() == "Decide on the new model first."
+    dock.parts.adapting.take_state("stopped")
+    assert [each.toolTip() for each in back()] == ["Resume or discard the adaptation first."]
+    dock.parts.adapting.take_state("finished")
     press(dock.adapt.verdict.keep)
     idle()
     dock.unfold(4)
