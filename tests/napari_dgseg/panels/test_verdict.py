@@ -272,7 +272,8 @@ def test_there_is_no_way_back_before_the_decision(finish, press, idle, qtbot):
     assert [each.isEnabled() for each in back()] == [False]
     assert back()[0].toolTip() == "Decide on the new model first."
     dock.parts.adapting.take_state("stopped")
-    assert [each.toolTip() for each in back()] == ["Resume or discard the adaptation first."]
+    why_not = "Resume or discard the adaptation first."
+    qtbot.waitUntil(lambda: [each.toolTip() for each in back()] == [why_not])
     dock.parts.adapting.take_state("finished")
     press(dock.adapt.verdict.keep)
     idle()
