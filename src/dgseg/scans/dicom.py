@@ -105,7 +105,7 @@ def read_series(source: ScanSource) -> Scan:
             path=source.path,
         )
     canonical = np.ascontiguousarray(geometry.to_canonical(array))
-    return Scan(canonical, geometry, source)
+    return Scan(canonical, geometry, source, group=stack.headers[0].group)
 
 
 def _found(stack: Stack, stacks: list[Stack]) -> Found:

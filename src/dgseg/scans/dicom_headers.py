@@ -1,7 +1,7 @@
 """The few header elements of a DICOM file that tell which stack a slice belongs to.
 
-Only the elements named here are read: who was scanned is not among them, so
-it cannot reach a title, a message or a log.
+Only the elements named here and in `GROUP_TAGS` are read: who was scanned is not
+among them, so it cannot reach a title, a message or a log.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dgseg.errors import ScanError
+from dgseg.scans.appearance import GROUP_TAGS, group_of
 from dgseg.scans.found import Found, natural_key
 from dgseg.scans.names import is_nifti
 
@@ -27,6 +28,7 @@ _TAGS = [
     *("TemporalPositionIdentifier", "AcquisitionNumber", "TriggerTime"),
     *("DiffusionBValue", "ImageType", "ImagesInAcquisition"),
     "SharedFunctionalGroupsSequence",
+    *GROUP_TAGS,
 ]
 
 _NOT_SCANS = ("SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "RTIMAGE", "PR", "SR", "KO", "DOC")
@@ -63,6 +65,8 @@ class SliceHeader:
     time: tuple[float, ...]
     """Temporal position, b-value, acquisition number, trigger time; -1 for none."""
     images_in_acquisition: int
+    group: str
+    """As `dgseg.scans.appearance.group_of` tells it."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -190,7 +194,18 @@ def _header(path: Path, dataset: Any) -> SliceHeader | None:
             )
         ),
         images_in_acquisition=_whole(dataset, "ImagesInAcquisition"),
+        group=group_of(lambda tag: _any(dataset, tag)),
     )
+
+
+def _any(dataset: Any, tag: str) -> Any:
+    """What an element holds; nothing if that cannot be read, for no slice needs it."""
+    from pydicom.errors import BytesLengthException
+
+    try:
+        return dataset.get(tag)
+    except (*_UNREADABLE, BytesLengthException):
+        return None
 
 
 def _number(dataset: Any, tag: str, default: float = 0.0) -> float:

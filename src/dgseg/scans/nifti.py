@@ -11,6 +11,7 @@ import numpy as np
 
 from dgseg.errors import LabelsError, ScanError
 from dgseg.files import atomic_write
+from dgseg.scans.appearance import group_in_sidecar
 from dgseg.scans.found import Found, size_text
 from dgseg.scans.names import is_nifti, stem_of
 from dgseg.scans.nifti_file import (
@@ -98,7 +99,7 @@ def read_nifti(path: str | Path, frame: int | None = None) -> Scan:
             path=path,
         )
     canonical = np.ascontiguousarray(geometry.to_canonical(array))
-    return Scan(canonical, geometry, source)
+    return Scan(canonical, geometry, source, group=group_in_sidecar(path))
 
 
 def read_on_grid(path: str | Path, scan: Scan) -> np.ndarray:

@@ -63,12 +63,16 @@ class Scan:
     scan_id : str
         Twelve hexadecimal digits over the intensities and the geometry: the
         only name by which logs, events, bundles and reports know a scan.
+    group : str
+        Six hexadecimal digits over what its file says of scanner and sequence, see
+        `dgseg.scans.appearance`; empty where it says nothing.
     """
 
     array: np.ndarray
     geometry: Geometry
     source: ScanSource
     scan_id: str = field(default="")
+    group: str = ""
 
     def __post_init__(self) -> None:
         if self.array.shape != self.geometry.canonical_shape:
