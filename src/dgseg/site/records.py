@@ -18,6 +18,7 @@ DECISION_NAME = "decision.json"
 """In the folder of an adaptation, once a person has decided on its candidate."""
 
 ScanId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Group = Annotated[str, Field(pattern=r"^([0-9a-f]{6})?$")]
 BundleId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
 
 
@@ -60,6 +61,9 @@ class ScanRecord:
         How far the work has come.
     shape : tuple of int
         Slices, rows and columns.
+    group : str
+        Of scans of the same scanner and sequence, see `dgseg.scans.appearance`; empty
+        where that is not known, as of scans that older versions added.
     """
 
     scan_id: str
@@ -67,6 +71,7 @@ class ScanRecord:
     added: str
     state: ScanState
     shape: tuple[int, int, int]
+    group: str = ""
 
 
 class HistoryEntry(BaseModel):
@@ -135,6 +140,7 @@ class IndexEntry(BaseModel):
     shape: tuple[int, int, int]
     added: str = Field(default_factory=utc_now)
     reviewed: bool = False
+    group: Group = ""
 
 
 class IndexFile(BaseModel):

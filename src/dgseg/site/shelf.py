@@ -91,10 +91,15 @@ class ScanShelf:
             except OSError as error:
                 raise write_error("The scan could not be added", folder, error) from error
             if known:
-                entry = self._index[scan.scan_id].model_copy(update={"source": source})
+                old = self._index[scan.scan_id]
+                # A copy without its sidecar is of the same scanner all the same.
+                known_as = {"source": source, "group": scan.group or old.group}
+                entry = old.model_copy(update=known_as)
             else:
                 shape = scan.geometry.canonical_shape
-                entry = IndexEntry(scan_id=scan.scan_id, source=source, shape=shape)
+                entry = IndexEntry(
+                    scan_id=scan.scan_id, source=source, shape=shape, group=scan.group
+                )
             if not known or entry != self._index[scan.scan_id]:
                 self._index.put(entry)
             return self._record(entry)
@@ -266,7 +271,9 @@ class ScanShelf:
 
     def _record(self, entry: IndexEntry) -> ScanRecord:
         state = self.state(entry.scan_id)
-        return ScanRecord(entry.scan_id, entry.source, entry.added, state, entry.shape)
+        return ScanRecord(
+            entry.scan_id, entry.source, entry.added, state, entry.shape, entry.group
+        )
 
     def _scan_folder(self, scan_id: str) -> Path:
         return self.path / "scans" / scan_id

@@ -8,7 +8,7 @@ scans, so it stays in the inputs of its job.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,8 @@ from dgseg.files import write_json
 from dgseg.scans.scan import ScanSource
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.corrections import Corrections
-from dgseg.site.records import SCHEMA_VERSION, ScanId
+from dgseg.site.domains import domain_names
+from dgseg.site.records import SCHEMA_VERSION, Group, ScanId
 from dgseg.site.state import read_state, sync_folder
 from dgseg.site.workspace import Workspace
 
@@ -37,12 +38,15 @@ class SnapshotScan:
     source : ScanSource
         Where it is read from; private.
     domain : str
-        The site's name as training sees it.
+        The site as training sees it; where it has several scanners or sequences, the one
+        that the scan is of (`dgseg.site.domains`).
     labels : ndarray of uint8, shape (slices, rows, columns), or None
         The corrected slices, and the proposal elsewhere; None for a scan
         without corrections.
     annotated : ndarray of bool, shape (slices,), or None
         The slices that a person changed or confirmed.
+    site : str
+        The site's name; empty where `domain` is that.
     """
 
     scan_id: str
@@ -50,6 +54,11 @@ class SnapshotScan:
     domain: str
     labels: np.ndarray | None
     annotated: np.ndarray | None
+    site: str = ""
+
+    def domain_as(self, *, parted: bool) -> str:
+        """Its domain, for those to whom a site has parts and for those to whom it is one."""
+        return self.domain if parted else self.site or self.domain
 
 
 class _ScanEntry(BaseModel):
@@ -59,6 +68,7 @@ class _ScanEntry(BaseModel):
     source: ScanSource
     shape: tuple[int, int, int]
     corrected: bool
+    group: Group = ""
 
 
 class _SnapshotFile(BaseModel):
@@ -108,6 +118,7 @@ def write_snapshot(workspace: Workspace, folder: str | Path) -> Path:
                     source=record.source,
                     shape=record.shape,
                     corrected=corrected,
+                    group=record.group,
                 )
             )
         content = _SnapshotFile(
@@ -136,12 +147,16 @@ def read_snapshot(folder: str | Path) -> list[SnapshotScan]:
             remedy="Start the job again from the site.",
             path=folder,
         )
-    return [_read_scan(folder, content, entry) for entry in content.scans]
+    names = domain_names(content.domain, (entry.group for entry in content.scans))
+    return [_read_scan(folder, content, entry, names[entry.group]) for entry in content.scans]
 
 
-def _read_scan(folder: Path, content: _SnapshotFile, entry: _ScanEntry) -> SnapshotScan:
+def _read_scan(
+    folder: Path, content: _SnapshotFile, entry: _ScanEntry, domain: str
+) -> SnapshotScan:
+    unlabelled = SnapshotScan(entry.scan_id, entry.source, domain, None, None, content.domain)
     if not entry.corrected:
-        return SnapshotScan(entry.scan_id, entry.source, content.domain, None, None)
+        return unlabelled
     path = _journal(folder, entry.scan_id)
     corrections = Corrections(path, content.labels, shape=entry.shape)
     if not corrections.slices:
@@ -150,13 +165,7 @@ def _read_scan(folder: Path, content: _SnapshotFile, entry: _ScanEntry) -> Snaps
             remedy="Start the job again from the site.",
             path=path,
         )
-    return SnapshotScan(
-        entry.scan_id,
-        entry.source,
-        content.domain,
-        corrections.labels,
-        corrections.annotated,
-    )
+    return replace(unlabelled, labels=corrections.labels, annotated=corrections.annotated)
 
 
 def _journal(folder: Path, scan_id: str) -> Path:

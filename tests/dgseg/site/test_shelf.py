@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -51,6 +54,33 @@ class TestScans:
         assert record.source.path == copy
         assert record.state.n_corrected == 1
         assert site.read_scan(scan.scan_id).scan_id == scan.scan_id
+
+    def test_scanner_and_sequence_are_kept_as_digits(self, site, open_site, make_scan):
+        scan = replace(make_scan(), group="0a1b2c")
+        assert site.add(scan).group == "0a1b2c"
+        assert site.add(make_scan(1)).group == ""
+        # Found again without its sidecar, it is of the same scanner all the same.
+        assert site.add(make_scan()).group == "0a1b2c"
+        site.close()
+
+        assert [record.group for record in open_site().records] == ["0a1b2c", ""]
+
+    def test_a_site_of_an_older_version_learns_them_with_its_scans(
+        self, site, open_site, make_scan, correct
+    ):
+        scan = make_scan()
+        site.add(scan)
+        correct(site, scan)
+        site.close()
+        for file in site.path.glob("scans.json*"):
+            content = json.loads(file.read_text())
+            del content["scans"][0]["group"]
+            file.write_text(json.dumps(content))
+
+        site = open_site()
+        assert site.records[0].group == ""
+        record = site.add(replace(scan, group="0a1b2c"))
+        assert (record.group, record.state.n_corrected) == ("0a1b2c", 1)
 
     def test_a_relative_path_is_kept_as_an_absolute_one(self, site, make_scan, monkeypatch):
         scan = make_scan()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,36 @@ def test_it_holds_every_scan_and_the_corrections(site, scans, tmp_path):
     assert found[0].annotated.tolist() == [False, True, False, True, False]
     assert found[1].labels is None
     assert found[2].annotated is None
+
+
+@pytest.mark.parametrize(
+    ("groups", "domains"),
+    [
+        (("aaaaaa",) * 3, ["Site A"] * 3),
+        (("aaaaaa", "", ""), ["Site A"] * 3),
+        (("bbbbbb", "aaaaaa", ""), ["Site A · bbbbbb", "Site A · aaaaaa", "Site A"]),
+    ],
+)
+def test_each_scanner_of_several_is_a_domain(site, scans, tmp_path, groups, domains):
+    for scan, group in zip(scans, groups, strict=True):
+        site.add(replace(scan, group=group))
+
+    found = read_snapshot(write_snapshot(site, tmp_path / "inputs"))
+
+    assert [one.domain for one in found] == domains
+    assert [one.domain_as(parted=True) for one in found] == domains
+    assert {one.domain_as(parted=False) for one in found} == {"Site A"}
+    assert found[0].annotated.sum() == 2
+
+
+def test_one_of_an_older_version_knows_no_scanners(site, scans, tmp_path):
+    file = write_snapshot(site, tmp_path / "inputs") / "scans.json"
+    content = json.loads(file.read_text())
+    for entry in content["scans"]:
+        del entry["group"]
+    file.write_text(json.dumps(content))
+
+    assert {one.domain for one in read_snapshot(file.parent)} == {"Site A"}
 
 
 def test_later_strokes_do_not_reach_it(site, scans, tmp_path):
