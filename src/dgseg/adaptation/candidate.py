@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -101,8 +102,9 @@ def train_candidate(
             "n_source_scans": len(reader.sources or ()),
         }
 
+    parted = registry.resolve(config.method)[0].parts_site
     return fine_tune(
-        lambda: items_without(reader, plan.heldout),
+        lambda: items_without(reader, plan.heldout, parted=parted),
         bundle,
         config,
         plan.checkpoint,
@@ -171,7 +173,7 @@ def fine_tune(
     store, sought_s = _read_scans(items(), info, net, config, fabric, watcher)
     check_stop(watcher)
     net = registry.resolve(config.method)[0].adopt(net, info.domains, store.domains)
-    shape = EpisodeShape(config.batch_labelled, config.batch_unlabelled, config.patch_px)
+    shape = _shape(config, store, store.domains if unlabelled is None else unlabelled)
     sampler = EpisodeSampler(store, shape, config.seed, unlabelled=unlabelled)
     n_classes, patch_px = info.labels.n_classes, config.patch_px
     labelled = measure_labelled(
@@ -223,6 +225,17 @@ def _read_scans(
     with finding_poses(net, info.bundle_id, device, precision, watcher) as finder:
         store = SliceStore.build(items, info.preprocessing, fabric.device, find_pose=finder)
     return store, finder.seconds
+
+
+def _shape(config: AdaptConfig, store: SliceStore, site: Collection[str]) -> EpisodeShape:
+    """As many slices a step, or hardly more, whether the site is one domain or several."""
+    parts = [name for name in store.domains if name in site]
+    labelled = sum(store.n_slices(name, labelled=True) > 0 for name in parts)
+    return EpisodeShape(
+        math.ceil(config.batch_labelled / max(labelled, 1)),
+        math.ceil(config.batch_unlabelled / max(len(parts), 1)),
+        config.patch_px,
+    )
 
 
 def _fit(

@@ -230,7 +230,8 @@ class Contest:
 
     def _judged(self, turn: _Turn, candidate: Path, plan: Plan, part: Watcher) -> Entrant:
         config, split = turn.config, turn.split
-        crossing = site_crossing(self.reader, self.bundle, split, self.plan)
+        parted = registry.resolve(config.method)[0].parts_site
+        crossing = site_crossing(self.reader, self.bundle, split, self.plan, parted=parted)
         crossing = replace(crossing, folder=plan.checkpoint)
         if split.folds:
             scores = cross_judge(crossing, candidate, config, part)

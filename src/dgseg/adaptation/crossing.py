@@ -63,8 +63,13 @@ class Crossing:
     share: float = FOLD_SHARE
 
 
-def site_crossing(reader: SiteReader, bundle: Path, split: Split, plan: Plan) -> Crossing:
-    """The further trainings of a job, on the scans of its site."""
+def site_crossing(
+    reader: SiteReader, bundle: Path, split: Split, plan: Plan, *, parted: bool = False
+) -> Crossing:
+    """The further trainings of a job, on the scans of its site.
+
+    `parted` is as `dgseg.adaptation.reader.items_without` has it.
+    """
     known = {item.scan_id: item for item in reader.usable}
 
     def truth(scan_id: str) -> tuple[Scan, np.ndarray] | None:
@@ -74,7 +79,7 @@ def site_crossing(reader: SiteReader, bundle: Path, split: Split, plan: Plan) ->
             None if item is None or item.labels is None or scan is None else (scan, item.labels)
         )
 
-    items = partial(items_without, reader)
+    items = partial(items_without, reader, parted=parted)
     folders = (plan.before, plan.checkpoint)
     return Crossing(
         split.folds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -91,7 +91,7 @@ class SiteReader:
         """Domains that are learnt from without labels too; None for all there are."""
         if self.sources is None:
             return None
-        return frozenset(item.domain for item in self._scans)
+        return site_domains(self._scans)
 
     def read(self, item: SnapshotScan) -> Scan | None:
         """The scan; None, after one warning, if it will not do."""
@@ -105,8 +105,15 @@ class SiteReader:
             return None
 
 
+def site_domains(scans: Iterable[SnapshotScan]) -> frozenset[str]:
+    """The names of a site and of its parts, whichever of them a method looks at."""
+    return frozenset(
+        item.domain_as(parted=parted) for item in scans for parted in (True, False)
+    )
+
+
 def items_without(
-    reader: SiteReader, heldout: Mapping[str, Sequence[int]]
+    reader: SiteReader, heldout: Mapping[str, Sequence[int]], *, parted: bool = False
 ) -> Iterator[AnnotatedScan]:
     """The scans to learn from, one after the other, with some slices of the site's hidden.
 
@@ -116,6 +123,8 @@ def items_without(
         Source data that it has come after the site's scans.
     heldout : mapping of str to sequence of int
         Slices by scan.
+    parted : bool
+        Whether the site's scanners and sequences are domains of their own.
 
     Raises
     ------
@@ -132,7 +141,7 @@ def items_without(
             scan=scan,
             labels=item.labels,
             annotated_slices=None if item.annotated is None else item.annotated & ~hidden,
-            domain=item.domain,
+            domain=item.domain_as(parted=parted),
             hidden_slices=hidden,
         )
     if reader.sources is not None:

@@ -26,7 +26,7 @@ from dgseg.adaptation.crossing import share_of
 from dgseg.adaptation.gate import Verdict, judge
 from dgseg.adaptation.holdout import Split, choose_split
 from dgseg.adaptation.judging import Comparison, LazySegmenter, compare
-from dgseg.adaptation.reader import SiteReader
+from dgseg.adaptation.reader import SiteReader, site_domains
 from dgseg.adaptation.watcher import Watcher
 from dgseg.bundles.bundle import BundleInfo, read_info, read_weights, write_bundle
 from dgseg.errors import AdaptationError
@@ -150,8 +150,7 @@ def _beside(
 ) -> SourceReader | None:
     if not names:
         return None
-    site = {scan.domain for scan in scans}
-    return SourceReader(find_sources(names, schema), watcher, site)
+    return SourceReader(find_sources(names, schema), watcher, site_domains(scans))
 
 
 def _split(reader: SiteReader, config: AdaptConfig, checkpoint: Path) -> Split:

@@ -141,6 +141,9 @@ class Method(nn.Module, ABC):
     learns : bool
         Whether its steps change the network; if not, none is taken, and a candidate is the
         bundle with the method's settings.
+    parts_site : bool
+        Whether a site's scanners and sequences are domains of their own to it; to other
+        methods a site is one domain.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -150,6 +153,7 @@ class Method(nn.Module, ABC):
     needs_style_bank: ClassVar[bool] = False
     drifts: ClassVar[bool] = False
     learns: ClassVar[bool] = True
+    parts_site: ClassVar[bool] = False
 
     @classmethod
     def network(

@@ -32,7 +32,7 @@ class MetaDisentangle(DGNet):
     What a bundle keeps of them is the distribution of their codes, its style bank. The
     site's slices, with the anatomy that they have, are painted as those domains would
     have them; each domain so imagined is a domain of the episode, and so is each
-    scanner or series of the site. In a step one of them is held out. Corrections
+    scanner and sequence of the site. In a step one of them is held out. Corrections
     enter by the supervised loss on their annotated pixels, whatever they were painted
     with; everything else is learnt from uncorrected slices, too. The domain
     classifier gets one more class for each domain of the site. A structure that no
@@ -62,6 +62,7 @@ class MetaDisentangle(DGNet):
     needs_domains: ClassVar[int] = 1
     needs_labels: ClassVar[bool] = False
     needs_style_bank: ClassVar[bool] = True
+    parts_site: ClassVar[bool] = True
     config: MetaDisentangleConfig
 
     def __init__(
