@@ -21,6 +21,7 @@ from dgseg.metrics.dependence import distance_correlation
 from dgseg.nets.evaluating import evaluating
 from dgseg.nets.poses import Pose
 from dgseg.scans.scan import Scan
+from dgseg.site.domains import is_of_site
 
 _BATCH = 16
 _CELLS = 4
@@ -91,7 +92,8 @@ class Measuring:
         ----------
         scan : Scan
         domain : str
-            That it is of; if the bundle does not know it, nothing is said of it.
+            That it is of, or the name of its site; if the bundle knows neither that nor
+            a scanner or sequence of that site, nothing is said of it.
         should_stop : callable, optional
             As in `Segmenter.segment`.
 
@@ -102,13 +104,14 @@ class Measuring:
         """
         info = self._segmenter.info
         images, grid, pose = look_at(self._segmenter, scan, should_stop)
-        place = info.domains.index(domain) if domain in info.domains else None
+        # Slices of a site are told by any of its scanners and sequences.
+        places = [i for i, name in enumerate(info.domains) if is_of_site(name, domain)]
         rows: list[tuple[np.ndarray, ...]] = []
         in_batches(
             self._segmenter.runner,
             len(images),
             max(grid[0] * grid[1], images[0].size),
-            lambda part: rows.append(self._see(images[part], grid, pose, place)),
+            lambda part: rows.append(self._see(images[part], grid, pose, places)),
             should_stop=should_stop,
         )
         self._rows += rows
@@ -133,7 +136,7 @@ class Measuring:
         )
 
     def _see(
-        self, images: np.ndarray, grid: tuple[int, int], pose: Pose, place: int | None
+        self, images: np.ndarray, grid: tuple[int, int], pose: Pose, places: Sequence[int]
     ) -> tuple[np.ndarray, ...]:
         """Pooled anatomy, both codes, error and right guesses of slices, a row each."""
         parts = take_apart(self._segmenter, images, grid, pose)
@@ -142,8 +145,10 @@ class Measuring:
             error = (painted - parts.images).abs().mean(dim=(1, 2, 3))
             scores = self._net.classify(parts.domain)
             right = torch.full_like(error, torch.nan)
-            if place is not None and place < scores.shape[1]:
-                right = (scores.argmax(dim=1) == place).to(error)
+            known = [place for place in places if place < scores.shape[1]]
+            if known:
+                told = scores.argmax(dim=1)
+                right = torch.isin(told, told.new_tensor(known)).to(error)
             kept = parts.finite & error.isfinite()
             found = (pooled_anatomy(parts.anatomy), parts.style, parts.domain, error, right)
             return tuple(value[kept].double().cpu().numpy() for value in found)

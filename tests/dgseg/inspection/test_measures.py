@@ -108,6 +108,15 @@ def test_measures_are_those_of_all_slices(segmenter, make_scan):
     assert found.distance_correlation == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_site_is_told_by_any_of_its_scanners(segmenter, make_scan):
+    names = ("south · aaaaaa", "south")
+    segmenter.info = segmenter.info.model_copy(update={"domains": names})
+    for domain, expected in (("south", 1.0), ("north", None)):
+        measuring = Measuring(segmenter)
+        measuring.add(make_scan(), domain)
+        assert measuring.result().domain_accuracy == expected
+
+
 def test_codes_that_carry_nothing_are_told(segmenter, scan, monkeypatch):
     """Posteriors that are the prior: all slices have the same mean, and noise about it."""
     measuring = Measuring(segmenter)
