@@ -111,19 +111,12 @@ def read_headers(paths: Iterable[Path]) -> tuple[list[SliceHeader], list[Found]]
         try:
             status = path.stat()
             header = _read_header(str(path), status.st_size, status.st_mtime_ns)
-        except _UNREADABLE:
+        except Exception:  # noqa: BLE001 - pydicom raises anything for what is no DICOM
             broken.append(Found.bad(_unreadable(path), path))
             continue
         if header is not None:
             headers.append(header)
     return headers, broken
-
-
-# pydicom raises almost anything for a file that is not what it seems.
-_UNREADABLE = (
-    *(OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError),
-    *(NotImplementedError, RuntimeError, MemoryError, AssertionError, OverflowError),
-)
 
 
 def _unreadable(path: Path) -> ScanError:
@@ -200,11 +193,9 @@ def _header(path: Path, dataset: Any) -> SliceHeader | None:
 
 def _any(dataset: Any, tag: str) -> Any:
     """What an element holds; nothing if that cannot be read, for no slice needs it."""
-    from pydicom.errors import BytesLengthException
-
     try:
         return dataset.get(tag)
-    except (*_UNREADABLE, BytesLengthException):
+    except Exception:  # noqa: BLE001 - as above
         return None
 
 

@@ -333,6 +333,17 @@ def test_damaged_files(dicom):
     assert any(str(folder / "fake.dcm") in text for text in errors(find_series(folder)))
 
 
+def test_an_element_of_a_wrong_length_spoils_its_file_alone(dicom):
+    folder = dicom.save(dicom.series(3, EchoTime="1.50"))
+    victim = sorted(folder.iterdir())[1]
+    begin = b"\x18\x00\x81\x00"
+    # As if these four bytes were a number of eight, for which pydicom has an error of its own.
+    victim.write_bytes(victim.read_bytes().replace(begin + b"DS", begin + b"FD"))
+    found = [each.error for each in find_series(folder) if each.error is not None]
+    assert [error.path for error in found] == [victim]
+    assert "damaged or incomplete" in str(found[0])
+
+
 def test_a_series_that_is_gone(dicom):
     folder = dicom.save(dicom.series(3))
     source = only(find_series(folder)).source
