@@ -117,13 +117,7 @@ class BundleInfo(BaseModel):
     dgseg_version: str = dgseg.__version__
 
     def seeking_pose(self, seek: bool = True) -> BundleInfo:
-        """The same, with scans turned and enlarged to where the model is surest of them.
-
-        Parameters
-        ----------
-        seek : bool
-            Or as they lie.
-        """
+        """The same, with scans in the pose that it is surest of; not `seek`: as they lie."""
         preprocessing = self.preprocessing.model_copy(update={"seek_pose": seek})
         return self.model_copy(update={"preprocessing": preprocessing})
 
