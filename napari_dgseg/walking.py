@@ -188,7 +188,9 @@ class Walking:
     def _proposed_since(self) -> set[str]:
         """Scans that could not be compared, and have another old proposal by now."""
         vain = [scan_id for scan_id, change in self._counted.items() if change is None]
-        return {scan_id for scan_id in vain if self._stamp(scan_id) != self._stamps[scan_id]}
+        return {
+            scan_id for scan_id in vain if self._stamp(scan_id) != self._stamps.get(scan_id)
+        }
 
     def _stamp(self, scan_id: str) -> int:
         workspace, info = self._session.workspace, self._session.info

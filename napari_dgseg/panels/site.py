@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu, QSizePolicy, QToolButton, QWidget
 
 from dgseg.bundles.bundle import BundleInfo, packaged_bundles, read_info
 from dgseg.errors import BundleError
+from dgseg.scans.appearance import without_group
 from napari_dgseg import settings
 from napari_dgseg.session import SiteSession
 from napari_dgseg.widgets import ElidedLabel, Notice, column, row
@@ -148,5 +149,5 @@ def _remark(info: BundleInfo) -> str:
     """What tells a model from others that do the same."""
     if info.style_bank is None:
         return "Segments only: the latent inspector has nothing to show of it."
-    centres = len(info.style_bank.domains)
+    centres = len(set(map(without_group, info.style_bank.domains)))
     return f"Tells anatomy from the look of {centres} centres: the latent inspector shows it."

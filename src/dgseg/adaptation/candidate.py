@@ -303,11 +303,11 @@ def _prepared(parent: BundleInfo, config: AdaptConfig) -> BundleInfo:
     A bundle that seeks poses goes on to, unless it is asked not to: what a method does
     by itself is no wish.
     """
-    asked = config.options.get("seek_pose")
-    if asked is None:
-        _, settings = registry.configured(config.method, config.method_options)
-        asked = parent.preprocessing.seek_pose or getattr(settings, "seek_pose", False)
-    return parent.seeking_pose(bool(asked))
+    _, settings = registry.configured(config.method, config.method_options)
+    seeks = getattr(settings, "seek_pose", False)
+    if "seek_pose" not in config.options:
+        seeks = seeks or parent.preprocessing.seek_pose
+    return parent.seeking_pose(seeks)
 
 
 def _network(parent: BundleInfo, net: nn.Module) -> dict[str, int | float | str | bool]:

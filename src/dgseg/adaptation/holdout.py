@@ -157,9 +157,10 @@ def choose_heldout(
 
     Slices of one scan are alike, and a model that learnt from some of them is judged too
     well by the others. So one scan in `every` is held out, if `ENOUGH_SCANS` or more are
-    corrected and that is neither less than half of the slices that are wanted nor more
-    than half of all; else slices, evenly spread over scans and slices. Either way
-    the judgement is of this site's scans and says nothing about other sites.
+    corrected and that is at most half of all, and neither less than half as many slices
+    as are wanted, nor one where two are, nor more than twice as many; else slices, evenly
+    spread over scans and slices. Either way the judgement is of this site's scans and
+    says nothing about other sites.
 
     The choice depends on nothing but the arguments, so that a resumed adaptation is
     judged by the slices that its training never saw.
@@ -183,24 +184,24 @@ def choose_heldout(
         return {}
     # Half a step in from either end; at every = 1 one slice is left to learn from.
     n = min(max(1, int(len(slices) / every + 0.5)), len(slices) - 1)
-    whole = _whole_scans(by_scan, every, n)
-    if whole and n <= 2 * _count(whole) <= len(slices):
-        return whole
+    least, most = max(n / 2, min(n, 2)), min(2 * n, len(slices) / 2)
+    whole = [each for each in _whole_scans(by_scan, every) if least <= _count(each) <= most]
+    if whole:
+        return min(whole, key=lambda each: abs(_count(each) - n))
     return _by_scan([slices[int((i + 0.5) * len(slices) / n)] for i in range(n)])
 
 
 def _whole_scans(
-    by_scan: Mapping[str, tuple[int, ...]], every: int, n: int
-) -> dict[str, tuple[int, ...]]:
-    """One scan in so many, those that have nearest to n slices; none of too few scans."""
+    by_scan: Mapping[str, tuple[int, ...]], every: int
+) -> list[dict[str, tuple[int, ...]]]:
+    """The ways to take one scan in so many, evenly; none of too few scans."""
     if len(by_scan) < ENOUGH_SCANS:
-        return {}
+        return []
     scans = list(by_scan)
-    choices = [
+    return [
         {scan_id: by_scan[scan_id] for scan_id in scans[first::every]}
         for first in range(min(every, len(scans)))
     ]
-    return min(choices, key=lambda choice: abs(_count(choice) - n))
 
 
 def _count(slices: Mapping[str, Sequence[int]]) -> int:

@@ -78,7 +78,7 @@ class Adapt:
             accept(self.site, folder, result)
         else:
             console.say(f"Kept the old model. The candidate is in {folder.bundle}")
-        return console.SOME_FAILED if result["skipped"] else console.OK
+        return _ended(result)
 
     def _show_decided(self, folder: JobFolder) -> int:
         """What came out; a decision is a person's, and made once."""
@@ -91,7 +91,9 @@ class Adapt:
             )
         show(result)
         console.say(f"It was {decision} before. Nothing is changed.")
-        return console.OK
+        if self.accept != "never" and decision != "accepted":
+            return console.FAILED
+        return _ended(result)
 
     def _prepare(self) -> JobFolder:
         """A new job. What is wrong with the request is said before there is one."""
@@ -143,6 +145,11 @@ class Adapt:
             remedy="Run the command without --resume.",
             path=self.site,
         )
+
+
+def _ended(result: dict[str, Any]) -> int:
+    """The exit code of an adaptation that came to its end."""
+    return console.SOME_FAILED if result["skipped"] else console.OK
 
 
 def _unjudged(info: BundleInfo) -> str:

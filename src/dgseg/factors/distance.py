@@ -10,6 +10,7 @@ import numpy as np
 
 from dgseg.bundles.look_bank import LookBank
 from dgseg.bundles.style_bank import DomainStyle, StyleBank
+from dgseg.scans.appearance import without_group
 
 Code = Literal["style", "domain", "both"]
 
@@ -164,7 +165,7 @@ def distance_to_bank(
     quantiles = bank.domains[nearest].distance_quantiles if code == "both" else ()
     percentile, farthest, usual = _usual(values[nearest], codes.shape[1], quantiles)
     foreign = values[nearest] > _FOREIGN * farthest
-    sentence = _of_codes(nearest, percentile if quantiles else None, foreign)
+    sentence = _of_codes(without_group(nearest), percentile if quantiles else None, foreign)
     return Distance(nearest, values[nearest] / usual, percentile, sentence, foreign)
 
 

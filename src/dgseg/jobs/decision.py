@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from dgseg.bundles.bundle import BundleInfo
+from dgseg.errors import DgsegError
 from dgseg.files import write_json
 from dgseg.jobs.folder import JobFolder
 from dgseg.site.proposals import read_proposal, write_proposal
@@ -23,7 +25,7 @@ def accept_candidate(
 ) -> BundleInfo:
     """Make a job's candidate the accepted bundle, and its proposals that one's.
 
-    Those need not be made again. The decision itself is not noted, see `note_decision`.
+    Those need not be made again, as far as the disk takes them. The decision itself is not noted, see `note_decision`.
 
     Parameters
     ----------
@@ -44,7 +46,9 @@ def accept_candidate(
         proposal = read_proposal(folder.proposals(record.scan_id))
         if proposal is not None and proposal.labels.shape == record.shape:
             place = workspace.proposal_folder(record.scan_id, info.bundle_id)
-            write_proposal(place, replace(proposal, bundle_id=info.bundle_id))
+            # The model is accepted by now; what the disk refuses here is segmented again.
+            with contextlib.suppress(DgsegError, OSError):
+                write_proposal(place, replace(proposal, bundle_id=info.bundle_id))
     return info
 
 

@@ -29,6 +29,9 @@ _DEVICE = (
 _SEQUENCE = ("SeriesDescription", "ProtocolName", "SequenceName")
 """The first that is there."""
 
+_PART = re.compile(r" · [0-9a-f]{6}$")
+"""How `dgseg.site.domains` tells them apart."""
+
 _MOST_BYTES = 1 << 20
 """Of a sidecar: a larger file is something else."""
 
@@ -78,6 +81,11 @@ def group_in_sidecar(image: Path) -> str:
     except (OSError, ValueError, RecursionError):
         return ""
     return group_of(content.get) if isinstance(content, dict) else ""
+
+
+def without_group(domain: str) -> str:
+    """The site of a domain, which may be one of the scanners and sequences of that site."""
+    return _PART.sub("", domain)
 
 
 def _first(find: Callable[[str], Any], names: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 
@@ -32,6 +33,17 @@ def domain_names(site: str, groups: Iterable[str]) -> dict[str, str]:
     found = sorted({"", *groups})
     several = 2 <= len(found) - 1 <= MOST_GROUPS
     return {group: f"{site} · {group}" if group and several else site for group in found}
+
+
+def veiled(group: str, secret: str) -> str:
+    """An appearance group as other sites may see it, who do not know this site's secret.
+
+    Else a list of names would tell, with the few scanners there are, which of them was
+    typed into a header.
+    """
+    if not group:
+        return ""
+    return hashlib.blake2b(group.encode(), key=secret.encode(), digest_size=3).hexdigest()
 
 
 def is_of_site(domain: str, site: str) -> bool:

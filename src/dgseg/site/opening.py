@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 
@@ -85,7 +86,12 @@ def create(path: Path, name: str, schema: LabelSchema | None, bundle: Path | Non
     labels = read_info(bundle).labels if schema is None else schema
     _make_folders(path)
     info = Lineage(path, labels).begin(bundle)
-    site = SiteFile(name=name or path.name, labels=labels, accepted=info.bundle_id)
+    site = SiteFile(
+        name=name or path.name,
+        labels=labels,
+        accepted=info.bundle_id,
+        secret=secrets.token_hex(16),
+    )
     write_state(path / SITE_NAME, site)
     return site
 

@@ -119,7 +119,11 @@ class HistoryEntry(BaseModel):
 
 
 class SiteFile(BaseModel):
-    """Content of ``site.json``."""
+    """Content of ``site.json``.
+
+    The secret, hexadecimal digits, keeps what leaves the site from telling what is typed
+    in the headers of its scans, also to those who guess; older sites have none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -128,6 +132,7 @@ class SiteFile(BaseModel):
     labels: LabelSchema
     accepted: BundleId
     created: str = Field(default_factory=utc_now)
+    secret: str = ""
 
 
 class IndexEntry(BaseModel):

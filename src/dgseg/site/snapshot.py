@@ -19,7 +19,7 @@ from dgseg.files import write_json
 from dgseg.scans.scan import ScanSource
 from dgseg.scans.schema import LabelSchema
 from dgseg.site.corrections import Corrections
-from dgseg.site.domains import domain_names
+from dgseg.site.domains import domain_names, veiled
 from dgseg.site.records import SCHEMA_VERSION, Group, ScanId
 from dgseg.site.state import read_state, sync_folder
 from dgseg.site.workspace import Workspace
@@ -118,7 +118,7 @@ def write_snapshot(workspace: Workspace, folder: str | Path) -> Path:
                     source=record.source,
                     shape=record.shape,
                     corrected=corrected,
-                    group=record.group,
+                    group=veiled(record.group, workspace.secret),
                 )
             )
         content = _SnapshotFile(

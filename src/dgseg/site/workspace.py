@@ -198,6 +198,11 @@ class Workspace(ScanShelf):
         return self._site.name
 
     @property
+    def secret(self) -> str:
+        """What only this site knows, see `SiteFile`."""
+        return self._site.secret
+
+    @property
     def schema(self) -> LabelSchema:
         """The structures that are segmented here."""
         return self._site.labels

@@ -100,6 +100,7 @@ def test_any_scans_will_do_and_are_not_read_again_once_it_is_done(
     [
         ("two-teachers", {}, True),
         ("mean-teacher", {"seek_pose": False}, False),
+        ("mean-teacher", {"seek_pose": "false"}, False),
         ("finetune", {}, False),
         ("finetune", {"seek_pose": True}, True),
         ("pose-search", {}, True),

@@ -116,15 +116,17 @@ def test_a_job_goes_on_with_its_own_settings(add_site, small, capsys):
     assert main(["adapt", str(site), "--resume"]) == console.OK
 
 
-@pytest.mark.parametrize("decision", ["accepted", "refused"])
-def test_a_decision_is_made_once(add_site, small, decision, capsys):
+@pytest.mark.parametrize(
+    ("decision", "code"), [("accepted", console.OK), ("refused", console.FAILED)]
+)
+def test_a_decision_is_made_once(add_site, small, decision, code, capsys):
     site = add_site()
     assert main(["adapt", str(site), *small]) == console.OK
     (path,) = jobs(site)
     note_decision(JobFolder(path), decision)
     before = Workspace.read_only_view(site).history
     capsys.readouterr()
-    assert main(["adapt", str(site), "--resume", "--accept", "always"]) == console.OK
+    assert main(["adapt", str(site), "--resume", "--accept", "always"]) == code
     assert f"It was {decision} before. Nothing is changed." in capsys.readouterr().out
     assert Workspace.read_only_view(site).history == before
     assert decision_of(JobFolder(path)) == decision

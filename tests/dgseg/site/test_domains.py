@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dgseg.site.domains import MOST_GROUPS, domain_names, is_of_site
+from dgseg.scans.appearance import without_group
+from dgseg.site.domains import MOST_GROUPS, domain_names, is_of_site, veiled
 
 ONE, TWO = "aaaaaa", "bbbbbb"
 MANY = [f"{number:06x}" for number in range(MOST_GROUPS + 1)]
@@ -33,3 +34,17 @@ def test_a_site_knows_its_domains(site):
     assert all(is_of_site(name, site) for name in names)
     for other in (f"{site} 2", f"{site} (source)", f"{site} · north", "", site[1:]):
         assert not is_of_site(other, site)
+
+
+@pytest.mark.parametrize("site", ["Clinic", "a+b (c) · d"])
+def test_a_domain_knows_its_site(site):
+    names = domain_names(site, ["", ONE, TWO]).values()
+    assert {without_group(name) for name in names} == {site}
+
+
+def test_who_does_not_know_the_secret_cannot_guess():
+    here, there = veiled(ONE, "a" * 32), veiled(ONE, "b" * 32)
+    assert here == veiled(ONE, "a" * 32)
+    assert len({ONE, TWO, here, there, veiled(TWO, "a" * 32)}) == 5
+    assert veiled("", "a" * 32) == ""
+    assert len(veiled(ONE, "")) == 6  # of a site that is older than secrets

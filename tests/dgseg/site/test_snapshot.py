@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from dgseg.errors import WorkspaceError, WorkspaceWriteError
+from dgseg.site.domains import veiled
 from dgseg.site.snapshot import read_snapshot, write_snapshot
 from dgseg.site.workspace import Workspace
 
@@ -50,7 +51,7 @@ def test_it_holds_every_scan_and_the_corrections(site, scans, tmp_path):
     [
         (("aaaaaa",) * 3, ["Site A"] * 3),
         (("aaaaaa", "", ""), ["Site A"] * 3),
-        (("bbbbbb", "aaaaaa", ""), ["Site A · bbbbbb", "Site A · aaaaaa", "Site A"]),
+        (("bbbbbb", "aaaaaa", ""), ["Site A · {0}", "Site A · {1}", "Site A"]),
     ],
 )
 def test_each_scanner_of_several_is_a_domain(site, scans, tmp_path, groups, domains):
@@ -59,6 +60,9 @@ def test_each_scanner_of_several_is_a_domain(site, scans, tmp_path, groups, doma
 
     found = read_snapshot(write_snapshot(site, tmp_path / "inputs"))
 
+    veils = [veiled(group, site.secret) for group in groups]
+    assert not set(groups) & set(filter(None, veils))
+    domains = [name.format(*veils) for name in domains]
     assert [one.domain for one in found] == domains
     assert [one.domain_as(parted=True) for one in found] == domains
     assert {one.domain_as(parted=False) for one in found} == {"Site A"}
