@@ -23,6 +23,8 @@ _WIDTH_IN = 10.0
 _HEIGHT_IN = 2.9
 _DPI = 100
 _COLUMNS = 3
+_LEGEND = 0.3
+"""Height of a row that holds nothing else, relative to the others."""
 _MARKERS = "osD^vPX*"
 """One more than colours, so that no two curves of a figure are alike."""
 _BESIDE = 0.05
@@ -48,12 +50,18 @@ def write_curves(path: Path, groups: Sequence[AdaptationGroup]) -> Path:
         The same.
     """
     panels = [_panels(group) for group in groups]
-    n_rows = [-(-len(each) // _COLUMNS) for each in panels]
+    # One place more, for what the lines are: within a panel it would lie over some of them.
+    n_rows = [-(-(len(each) + 1) // _COLUMNS) for each in panels]
+    heights = [
+        _LEGEND if row == len(each) / _COLUMNS else 1.0
+        for each, n in zip(panels, n_rows, strict=True)
+        for row in range(n)
+    ]
     figure = Figure(
-        figsize=(_WIDTH_IN, _HEIGHT_IN * sum(n_rows)), dpi=_DPI, layout="constrained"
+        figsize=(_WIDTH_IN, _HEIGHT_IN * sum(heights)), dpi=_DPI, layout="constrained"
     )
     FigureCanvasAgg(figure)
-    grid = figure.add_gridspec(sum(n_rows), _COLUMNS)
+    grid = figure.add_gridspec(sum(n_rows), _COLUMNS, height_ratios=heights)
     first = 0
     for group, names, rows in zip(groups, panels, n_rows, strict=True):
         for place, name in enumerate(names):
@@ -64,16 +72,24 @@ def write_curves(path: Path, groups: Sequence[AdaptationGroup]) -> Path:
             axes.set_title(f"{group.data}, {group.base}: {name or 'average'}", fontsize=9)
             if place == 0:
                 lines = axes.get_legend_handles_labels()
-        if len(names) < rows * _COLUMNS:  # room beside the last panel
-            axes = figure.add_subplot(grid[first + rows - 1, _COLUMNS - 1])
-            axes.set_axis_off()
-            axes.legend(*lines, fontsize=8, frameon=False, loc="center left")
-        else:
-            axes.legend(*lines, fontsize=6, frameon=False)
+        column = len(names) % _COLUMNS
+        _explain(figure.add_subplot(grid[first + rows - 1, column:]), lines, below=not column)
         first += rows
     with atomic_write(path) as file:
         figure.savefig(file, format="png", dpi=_DPI)
     return path
+
+
+def _explain(axes: Axes, lines: tuple[Any, Any], *, below: bool) -> None:
+    """Say what the lines are, beside the last panel or below all."""
+    axes.set_axis_off()
+    axes.legend(
+        *lines,
+        fontsize=8,
+        frameon=False,
+        loc="upper left" if below else "center left",
+        ncols=_COLUMNS if below else 1,
+    )
 
 
 def _panels(group: AdaptationGroup) -> tuple[str, ...]:
