@@ -56,8 +56,8 @@ class MeanTeacher(OneNetwork):
     name: ClassVar[str] = "mean-teacher"
     title: ClassVar[str] = "Mean teacher"
     when: ClassVar[str] = (
-        "For a few corrected slices and all the uncorrected scans beside them, "
-        "where time is short. Without corrections it can do great harm."
+        "For a few corrected slices and all the uncorrected scans beside them, where time "
+        "is short; without corrections it can do great harm."
     )
     Config: ClassVar[type[MeanTeacherConfig]] = MeanTeacherConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {"cpu": PAPER, "gpu": PAPER}}

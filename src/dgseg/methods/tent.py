@@ -49,8 +49,8 @@ class Tent(OneNetwork):
     name: ClassVar[str] = "tent"
     title: ClassVar[str] = "Entropy minimisation"
     when: ClassVar[str] = (
-        "For trying beside another: it is made surer of what it sees, which finds much "
-        "where the others find nothing, and does harm elsewhere. Let corrections judge it."
+        "For trying beside another, with corrections to judge it: it finds much where the "
+        "others find nothing, and does harm elsewhere."
     )
     Config: ClassVar[type[TentConfig]] = TentConfig
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"sar": {"cpu": SAR, "gpu": SAR}}
