@@ -67,12 +67,8 @@ class SiteReader:
         """What was passed over, in a sentence; empty where nothing was."""
         if not self.unusable:
             return ""
-        marks = [
-            item.annotated
-            for item in self._scans
-            if item.scan_id in self.unusable and item.annotated is not None
-        ]
-        n, n_slices = len(self.unusable), sum(int(mark.sum()) for mark in marks)
+        passed_over = [item for item in self._scans if item.scan_id in self.unusable]
+        n, n_slices = len(passed_over), _count_corrected(passed_over)
         corrected = f", with {n_slices} corrected slices," if n_slices > 1 else ""
         corrected = ", with one corrected slice," if n_slices == 1 else corrected
         verb = "was" if n == 1 else "were"
@@ -85,6 +81,11 @@ class SiteReader:
     def usable(self) -> tuple[SnapshotScan, ...]:
         """The scans that were not passed over so far."""
         return tuple(item for item in self._scans if item.scan_id not in self.unusable)
+
+    @property
+    def n_corrected(self) -> int:
+        """Corrected slices of the scans that were not passed over so far."""
+        return _count_corrected(self.usable)
 
     @property
     def unlabelled(self) -> frozenset[str] | None:
@@ -103,6 +104,10 @@ class SiteReader:
             self.unusable.add(item.scan_id)
             self._watcher.warn(error, scan_id=item.scan_id)
             return None
+
+
+def _count_corrected(scans: Iterable[SnapshotScan]) -> int:
+    return sum(int(item.annotated.sum()) for item in scans if item.annotated is not None)
 
 
 def site_domains(scans: Iterable[SnapshotScan]) -> frozenset[str]:

@@ -85,8 +85,6 @@ def adapt(
     check_method(config, info, has_corrections=corrected, has_sources=bool(sources))
     reader = SiteReader(scans, watcher, _beside(sources, info.labels, scans, watcher))
     reader.check()
-    marks = (item.annotated for item in reader.usable if item.annotated is not None)
-    n_corrected = sum(int(mark.sum()) for mark in marks)
     split = _split(reader, config, out / "checkpoint")
     plan = Plan(split.heldout, out / "checkpoint")
     entrants = Contest(reader, bundle, split, plan).enter(config, watcher)
@@ -96,7 +94,7 @@ def adapt(
         watcher.phase("judging", "Comparing the candidate with the model in use.")
         evidence = dataclasses.replace(
             comparison.evidence(),
-            n_corrected=n_corrected,
+            n_corrected=reader.n_corrected,  # without scans that went since
             learnt=registry.resolve(offered.config.method)[0].learns,
         )
         verdict = judge(evidence)

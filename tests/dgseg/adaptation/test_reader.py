@@ -41,3 +41,14 @@ def test_an_empty_image_is_passed_over(make_item, watcher, tmp_path):
     with pytest.raises(AdaptationError, match="Not one"):
         SiteReader([item], watcher).check()
     assert len(watcher.warnings) == 1
+
+
+def test_corrections_of_a_scan_that_went_are_left_out_of_the_count(make_item, watcher):
+    items = [make_item(0, corrected=(1, 2)), make_item(1, corrected=(3,)), make_item(2)]
+    reader = SiteReader(items, watcher)
+    reader.check()
+    assert reader.n_corrected == 3
+    items[0].source.path.unlink()
+    assert reader.read(items[0]) is None
+    assert reader.n_corrected == 1
+    assert "1 of 3 scans, with 2 corrected slices, was left out" in reader.left_out
