@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from dgseg.adaptation.config import WITHOUT_CORRECTIONS, AdaptConfig
 from dgseg.cli import console
 from dgseg.errors import AdaptationError, JobError, UsageError, first_problem
-from dgseg.jobs.decision import decision_of, is_decided, note_decision
 from dgseg.jobs.events import JobEvent
 from dgseg.jobs.folder import JobFolder
 from dgseg.jobs.spec import AdaptJob
@@ -59,6 +58,7 @@ class Adapt:
 
     def run(self) -> int:
         """Do it; returns the exit code."""
+        from dgseg.jobs.decision import is_decided
         from dgseg.jobs.runner import run_job
 
         folder = self._newest() if self.resume else self._prepare()
@@ -82,6 +82,8 @@ class Adapt:
 
     def _show_decided(self, folder: JobFolder) -> int:
         """What came out; a decision is a person's, and made once."""
+        from dgseg.jobs.decision import decision_of
+
         decision, result = decision_of(folder), folder.result
         if result is None:
             raise JobError(
@@ -222,7 +224,7 @@ def show(result: dict[str, Any]) -> None:
 
 def accept(site_path: Path, folder: JobFolder, result: dict[str, Any]) -> None:
     """Make a job's candidate the accepted bundle of its site."""
-    from dgseg.jobs.decision import accept_candidate
+    from dgseg.jobs.decision import accept_candidate, note_decision
     from dgseg.site.workspace import Workspace
 
     with Workspace.open(site_path) as site:

@@ -25,7 +25,8 @@ def accept_candidate(
 ) -> BundleInfo:
     """Make a job's candidate the accepted bundle, and its proposals that one's.
 
-    Those need not be made again, as far as the disk takes them. The decision itself is not noted, see `note_decision`.
+    Those need not be made again, as far as the disk takes them. The decision itself is
+    not noted, see `note_decision`.
 
     Parameters
     ----------

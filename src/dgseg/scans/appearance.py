@@ -15,12 +15,6 @@ from typing import Any
 
 from dgseg.scans.names import stem_of
 
-GROUP_TAGS = (
-    *("Manufacturer", "ManufacturerModelName", "MagneticFieldStrength"),
-    *("SeriesDescription", "ProtocolName", "SequenceName", "Modality"),
-)
-"""DICOM elements that `group_of` asks for."""
-
 _DEVICE = (
     ("Manufacturer",),
     ("ManufacturerModelName", "ManufacturersModelName"),  # the latter in BIDS
@@ -29,8 +23,11 @@ _DEVICE = (
 _SEQUENCE = ("SeriesDescription", "ProtocolName", "SequenceName")
 """The first that is there."""
 
+GROUP_TAGS = (*(names[0] for names in _DEVICE), *_SEQUENCE, "Modality")
+"""DICOM elements that `group_of` asks for."""
+
 _PART = re.compile(r" · [0-9a-f]{6}$")
-"""How `dgseg.site.domains` tells them apart."""
+"""What `with_group` adds to a site's name."""
 
 _MOST_BYTES = 1 << 20
 """Of a sidecar: a larger file is something else."""
@@ -81,6 +78,11 @@ def group_in_sidecar(image: Path) -> str:
     except (OSError, ValueError, RecursionError):
         return ""
     return group_of(content.get) if isinstance(content, dict) else ""
+
+
+def with_group(site: str, group: str) -> str:
+    """The domain of the scans of a site that are of an appearance group."""
+    return f"{site} · {group}"
 
 
 def without_group(domain: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
+
+from dgseg.scans.appearance import with_group, without_group
 
 MOST_GROUPS = 8
 """More are no scanners and sequences, but descriptions that differ from scan to scan."""
@@ -32,7 +33,7 @@ def domain_names(site: str, groups: Iterable[str]) -> dict[str, str]:
     """
     found = sorted({"", *groups})
     several = 2 <= len(found) - 1 <= MOST_GROUPS
-    return {group: f"{site} · {group}" if group and several else site for group in found}
+    return {group: with_group(site, group) if group and several else site for group in found}
 
 
 def veiled(group: str, secret: str) -> str:
@@ -48,4 +49,4 @@ def veiled(group: str, secret: str) -> str:
 
 def is_of_site(domain: str, site: str) -> bool:
     """Whether a domain is a site, or one of the scanners and sequences of that site."""
-    return re.fullmatch(re.escape(site) + "( · [0-9a-f]{6})?", domain) is not None
+    return site in (domain, without_group(domain))

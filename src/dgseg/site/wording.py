@@ -136,10 +136,10 @@ def listed(parts: Sequence[str]) -> str:
 
 def runs(indices: Sequence[int]) -> list[str]:
     """Such as "3" and "5–7" for 3, 5, 6 and 7."""
-    runs: list[list[int]] = []
+    found: list[list[int]] = []
     for index in indices:
-        if runs and index == runs[-1][-1] + 1:
-            runs[-1].append(index)
+        if found and index == found[-1][-1] + 1:
+            found[-1].append(index)
         else:
-            runs.append([index])
-    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs]
+            found.append([index])
+    return [str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in found]
